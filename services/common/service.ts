@@ -1,0 +1,221 @@
+/** What every service process has: logger, metrics, contract errors, health, and a stop that drains. */
+import { randomBytes } from 'node:crypto'
+import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
+import closeWithGrace from 'close-with-grace'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { pino, type Logger } from 'pino'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { AuthenticationError, errorBody, NotFoundError, oauthErrorBody, toGatewayError, type GatewayError } from './errors.ts'
+import { requestIdHeader } from './identity.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The caller's tenant once it is known; goes into the error body. */
+    tenantForErrors: string | undefined
+  }
+}
+
+export interface Observability {
+  service: string
+  logger: Logger
+  registry: Registry
+}
+
+/** Header and member names whose values never reach a log line, wherever they stand. */
+const redacted = ['authorization', 'x-api-key', 'cookie', 'x-identity-assertion', 'token', 'password', 'secret', 'parameters', 'query']
+
+/**
+ * The logger and the metrics registry of one process.
+ * @param destination where log lines go, for tests; standard output where absent
+ */
+export function createObservability (service: string, level: string, destination?: { write (line: string): void }): Observability {
+  const paths = redacted.flatMap(name => [name, `*.${name}`, `*.*.${name}`].map(path => path.includes('-') ? path.replace(name, '').replace(/\.$/, '') + `["${name}"]` : path))
+  const options = { name: service, level, redact: { paths, censor: '[redacted]' }, timestamp: pino.stdTimeFunctions.isoTime }
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return { service, logger: destination ? pino(options, destination) : pino(options), registry }
+}
+
+export interface AppOptions {
+  /** Value of WWW-Authenticate for an error, where it wants one. */
+  challenge?: (error: GatewayError) => string | undefined
+  /** Certificate and key in PEM: the app then serves TLS with HTTP/2, and HTTP/1.1 to those who know no other. */
+  tls?: { cert: string, key: string } | undefined
+  /** Largest request body in bytes. */
+  bodyLimit?: number
+  /** Further options of Fastify. */
+  fastify?: FastifyServerOptions
+}
+
+const plainRequestId = /^[\w-]{8,64}$/
+
+/** A Fastify app with the contract's errors, one log line a request (never its query string), and HTTP metrics. */
+export function createApp ({ logger, registry }: Observability, options: AppOptions = {}): FastifyInstance {
+  const base: FastifyServerOptions = {
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    genReqId: raw => {
+      const sent = raw.headers[requestIdHeader]
+      return typeof sent === 'string' && plainRequestId.test(sent) ? sent : randomBytes(12).toString('base64url')
+    },
+    // Wait for requests in flight, close what idles: a stop must neither cut nor hang.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
+    ...options.fastify
+  }
+  const app = (options.tls
+    ? Fastify({ ...base, http2: true, https: { allowHTTP1: true, minVersion: 'TLSv1.3', ...options.tls } } as FastifyServerOptions)
+    : Fastify(base)) as unknown as FastifyInstance
+  if (options.tls) drainSessions(app)
+
+  app.decorateRequest('tenantForErrors', undefined)
+  measure(app, registry)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header(requestIdHeader, request.id)
+    done()
+  })
+  app.setNotFoundHandler((_request, _reply) => {
+    throw new NotFoundError('route_not_found', 'There is nothing at this path.')
+  })
+  app.setErrorHandler((thrown, request, reply) => sendError(toGatewayError(thrown), request, reply, options.challenge))
+  return app
+}
+
+/** Answers with the contract's body, Retry-After and WWW-Authenticate, and writes the private cause to the log. */
+export function sendError (error: GatewayError, request: FastifyRequest, reply: FastifyReply, challenge?: AppOptions['challenge']): FastifyReply {
+  if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, error.message)
+  else request.log.info({ code: error.code, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
+  const wwwAuthenticate = challenge?.(error)
+  if (wwwAuthenticate !== undefined) reply.header('www-authenticate', wwwAuthenticate)
+  if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
+  reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').code(error.status)
+  return reply.send(error instanceof AuthenticationError
+    ? oauthErrorBody(error)
+    : errorBody(error, { path: pathOf(request.url), tenant: request.tenantForErrors, requestId: request.id }))
+}
+
+/** The path of a request target, without its query string. */
+export function pathOf (url: string): string {
+  const end = url.indexOf('?')
+  return end < 0 ? url : url.slice(0, end)
+}
+
+const starts = new WeakMap<FastifyRequest, number>()
+
+function measure (app: FastifyInstance, registry: Registry) {
+  const labelNames = ['method', 'route', 'status'] as const
+  const requests = metric(registry, 'http_requests_total', () => new Counter({ name: 'http_requests_total', help: 'HTTP requests answered', labelNames, registers: [registry] }))
+  const duration = metric(registry, 'http_request_duration_seconds', () => new Histogram({
+    name: 'http_request_duration_seconds', help: 'Time from request to answer', labelNames: ['route'], buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120], registers: [registry]
+  }))
+  const inProgress = metric(registry, 'http_requests_in_progress', () => new Gauge({ name: 'http_requests_in_progress', help: 'HTTP requests not answered yet', registers: [registry] }))
+  app.addHook('onRequest', (request, _reply, done) => {
+    starts.set(request, performance.now())
+    inProgress.inc()
+    done()
+  })
+  const finish = (request: FastifyRequest, status: number) => {
+    const start = starts.get(request)
+    if (start === undefined) return
+    starts.delete(request)
+    const elapsed = performance.now() - start
+    const route = request.routeOptions.url ?? 'none'
+    inProgress.dec()
+    requests.inc({ method: knownMethods.has(request.method) ? request.method : 'other', route, status })
+    duration.observe({ route }, elapsed / 1000)
+    request.log.info({ method: request.method, route, status, ms: Math.round(elapsed * 1000) / 1000 }, 'answered')
+  }
+  app.addHook('onResponse', (request, reply, done) => {
+    finish(request, reply.statusCode)
+    done()
+  })
+  // 499 as nginx has it: the client went away before the answer.
+  app.addHook('onRequestAbort', (request, done) => {
+    finish(request, 499)
+    done()
+  })
+}
+
+const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])
+
+/** The registry's metric of this name, made at the first call: several apps of one process share it. */
+export function metric<T> (registry: Registry, name: string, make: () => T): T {
+  return (registry.getSingleMetric(name) as T | undefined) ?? make()
+}
+
+function drainSessions (app: FastifyInstance) {
+  const sessions = new Set<ServerHttp2Session>()
+  const server = app.server as unknown as Http2SecureServer
+  server.on('session', session => {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+  })
+  // GOAWAY: the peer ends its streams and opens a new connection elsewhere.
+  app.addHook('preClose', done => {
+    for (const session of sessions) session.close()
+    done()
+  })
+}
+
+/** What a dependency says of itself: `ok`, or what is wrong in a few public words. */
+export type Checks = Record<string, string>
+
+export class Health {
+  #stopping = false
+  readonly #check: () => Promise<Checks>
+
+  /** @param check asks each dependency; must settle within a second or two */
+  constructor (check: () => Promise<Checks>) { this.#check = check }
+
+  /** From here on the balancer is told to look elsewhere. */
+  stop () { this.#stopping = true }
+
+  /** Whether the process may be sent requests; asks no dependency. */
+  get live (): boolean { return !this.#stopping }
+
+  /** Whether the process and all that it needs would answer. */
+  async ready (): Promise<{ ready: boolean, checks: Checks }> {
+    if (this.#stopping) return { ready: false, checks: { process: 'stopping' } }
+    const checks = await this.#check()
+    return { ready: Object.values(checks).every(said => said === 'ok' || said.startsWith('warning:')), checks }
+  }
+}
+
+/** Adds `/live` and `/ready` to an app that no public router reaches at these paths. */
+export function addHealthRoutes (app: FastifyInstance, health: Health) {
+  app.get('/live', (_request, reply) => reply.code(health.live ? 200 : 503).send({ live: health.live }))
+  app.get('/ready', async (_request, reply) => {
+    const answer = await health.ready()
+    return reply.code(answer.ready ? 200 : 503).send(answer)
+  })
+}
+
+/** The internal app: Prometheus metrics and health in plain HTTP, for a port that nobody publishes. */
+export function createInternalApp ({ logger, registry }: Observability, health: Health): FastifyInstance {
+  const app = Fastify({ loggerInstance: logger, disableRequestLogging: true }) as unknown as FastifyInstance
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  addHealthRoutes(app, health)
+  return app
+}
+
+export interface Listener { app: FastifyInstance, host: string, port: number, name: string }
+
+/**
+ * Opens all listeners and arranges the stop: on SIGTERM, SIGINT or a fault the balancer is told, requests in flight end, then `onStop` runs.
+ * @param health told first, so that `/live` and `/ready` answer 503 while the rest drains
+ * @returns the URL of each listener by name
+ */
+export async function serve ({ service, logger }: Observability, health: Health, listeners: readonly Listener[], onStop: () => Promise<void> = async () => {}): Promise<Record<string, string>> {
+  closeWithGrace({ delay: 20_000, logger }, async ({ signal, err }) => {
+    if (err) logger.fatal({ err }, `${service} stops after a fault`)
+    else logger.info({ signal }, `${service} stops`)
+    health.stop()
+    await Promise.all(listeners.map(({ app }) => app.close()))
+    await onStop()
+  })
+  const urls: Record<string, string> = {}
+  for (const { app, host, port, name } of listeners) urls[name] = await app.listen({ host, port, listenTextResolver: address => `${service} ${name} at ${address}` })
+  logger.info({ urls }, `${service} ready`)
+  return urls
+}
