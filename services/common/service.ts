@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import closeWithGrace from 'close-with-grace'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { pino, type Logger } from 'pino'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { AuthenticationError, errorBody, NotFoundError, oauthErrorBody, toGatewayError, type GatewayError } from './errors.ts'
@@ -29,7 +29,7 @@ const redacted = ['authorization', 'x-api-key', 'cookie', 'x-identity-assertion'
  * @param destination where log lines go, for tests; standard output where absent
  */
 export function createObservability (service: string, level: string, destination?: { write (line: string): void }): Observability {
-  const paths = redacted.flatMap(name => [name, `*.${name}`, `*.*.${name}`].map(path => path.includes('-') ? path.replace(name, '').replace(/\.$/, '') + `["${name}"]` : path))
+  const paths = redacted.flatMap(name => ['', '*', '*.*'].map(parent => `${parent}["${name}"]`))
   const options = { name: service, level, redact: { paths, censor: '[redacted]' }, timestamp: pino.stdTimeFunctions.isoTime }
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -47,13 +47,16 @@ export interface AppOptions {
   fastify?: FastifyServerOptions
 }
 
+/** Fastify's own request lines hold the whole URL, and so a query string: ours take their place. */
+const quiet = () => new LogController({ disableRequestLogging: true })
+
 const plainRequestId = /^[\w-]{8,64}$/
 
 /** A Fastify app with the contract's errors, one log line a request (never its query string), and HTTP metrics. */
 export function createApp ({ logger, registry }: Observability, options: AppOptions = {}): FastifyInstance {
   const base: FastifyServerOptions = {
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: quiet(),
     genReqId: raw => {
       const sent = raw.headers[requestIdHeader]
       return typeof sent === 'string' && plainRequestId.test(sent) ? sent : randomBytes(12).toString('base64url')
@@ -193,7 +196,7 @@ export function addHealthRoutes (app: FastifyInstance, health: Health) {
 
 /** The internal app: Prometheus metrics and health in plain HTTP, for a port that nobody publishes. */
 export function createInternalApp ({ logger, registry }: Observability, health: Health): FastifyInstance {
-  const app = Fastify({ loggerInstance: logger, disableRequestLogging: true }) as unknown as FastifyInstance
+  const app = Fastify({ loggerInstance: logger, logController: quiet() }) as unknown as FastifyInstance
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   addHealthRoutes(app, health)
   return app
