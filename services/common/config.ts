@@ -28,7 +28,7 @@ export class ConfigurationError extends Error {
 }
 
 /** A rule over several settings: the faults that it finds, in words. */
-export type Check<T> = (config: T) => readonly string[]
+export type Check<T> = (config: T) => Iterable<string>
 
 /**
  * Reads the settings of one service.
@@ -44,17 +44,49 @@ export function loadConfig<T extends TObject> (schema: T, env: NodeJS.ProcessEnv
     const value = readVariable(name, property as SettingFacts, env, faults)
     if (value !== undefined) data[name] = value
   }
+  const { config, faults: wrong } = validate(schema, data)
+  const readable = faultless(config, new Set(wrong.keys()))
+  faults.push(...wrong.values(), ...checks.flatMap(check => judged(check, readable)))
+  if (faults.length > 0) throw new ConfigurationError(faults)
+  return config
+}
+
+/** The settings in their own types, and by name what is wrong with those that have none. */
+function validate<T extends TObject> (schema: T, data: Record<string, string>): { config: Static<T>, faults: Map<string, string> } {
   // allErrors: a bad installation should need one start to learn all that is wrong.
   const ajv = new Ajv({ allErrors: true, useDefaults: true, coerceTypes: true, strict: false, removeAdditional: true })
+  const accept = (properties: object, given: Record<string, string>) =>
+    envSchema<Static<T>>({ schema: { ...copyOf(schema), properties: copyOf(properties), required: schema.required.filter(name => name in properties) }, data: given, env: false, ajv })
   try {
-    const config = envSchema<Static<T>>({ schema: structuredCloneSchema(schema), data, env: false, ajv })
-    faults.push(...checks.flatMap(check => check(config)))
-    if (faults.length > 0) throw new ConfigurationError(faults)
-    return config
+    return { config: accept(schema.properties, data), faults: new Map() }
   } catch (error) {
-    if (error instanceof ConfigurationError) throw error
-    throw new ConfigurationError([...faults, ...schemaFaults(schema, data, error)])
+    const faults = schemaFaults(schema, data, error)
+    const good = <V>(named: Record<string, V>) => Object.fromEntries(Object.entries(named).filter(([name]) => !faults.has(name)))
+    return { config: accept(good(schema.properties), good(data)), faults }
   }
+}
+
+const faulty = Symbol('a setting that is wrong already')
+
+/** The settings for rules to read; reading a wrong one ends the rule. */
+function faultless<T extends object> (config: T, wrong: ReadonlySet<string>): T {
+  return new Proxy(config, {
+    get (settings, name) {
+      if (wrong.has(name as string)) throw faulty
+      return Reflect.get(settings, name) as unknown
+    }
+  })
+}
+
+// A rule that reads a wrong setting has no more to say; what it found before counts, and the others are still asked.
+function judged<T> (check: Check<T>, config: T): string[] {
+  const faults: string[] = []
+  try {
+    for (const fault of check(config)) faults.push(fault)
+  } catch (error) {
+    if (error !== faulty) throw error
+  }
+  return faults
 }
 
 function readVariable (name: string, facts: SettingFacts, env: NodeJS.ProcessEnv, faults: string[]): string | undefined {
@@ -74,26 +106,27 @@ function readVariable (name: string, facts: SettingFacts, env: NodeJS.ProcessEnv
 }
 
 // env-schema writes additionalProperties into the schema that it is given.
-function structuredCloneSchema (schema: TObject): object {
-  return JSON.parse(JSON.stringify(schema)) as object
-}
+const copyOf = (value: object): object => JSON.parse(JSON.stringify(value)) as object
 
 interface AjvError { instancePath: string, keyword: string, message?: string, params: Record<string, unknown> }
 
-function schemaFaults (schema: TObject, data: Record<string, string>, error: unknown): string[] {
+function schemaFaults (schema: TObject, data: Record<string, string>, error: unknown): Map<string, string> {
   const errors = (error as { errors?: AjvError[] }).errors
   if (errors === undefined) throw error
-  return errors.map(fault => {
-    if (fault.keyword === 'required') {
-      const name = String(fault.params.missingProperty)
-      const { description, secret } = schema.properties[name] as SettingFacts & { description?: string }
-      return `${name} is not set${secret ? ` (nor ${name}_FILE)` : ''}${description ? `: ${description}` : ''}`
-    }
-    const name = fault.instancePath.split('/')[1] ?? ''
-    const { secret } = (schema.properties[name] ?? {}) as SettingFacts
-    const allowed = Array.isArray(fault.params.allowedValues) ? `: ${fault.params.allowedValues.join(', ')}` : ''
-    return `${name} ${fault.message ?? 'is invalid'}${allowed}${secret ? '' : ` (it is ${JSON.stringify(data[name])})`}`
-  })
+  const faults = new Map<string, string>()
+  const nameOf = (fault: AjvError) => fault.keyword === 'required' ? String(fault.params.missingProperty) : fault.instancePath.split('/')[1] ?? ''
+  for (const [name, [fault]] of Object.entries(Object.groupBy(errors, nameOf)) as Array<[string, [AjvError]]>) {
+    faults.set(name, schemaFault(name, schema.properties[name] as Property, data[name], fault))
+  }
+  return faults
+}
+
+interface Property extends SettingFacts { description?: string, anyOf?: Array<{ const?: unknown }> }
+
+function schemaFault (name: string, { description, secret, anyOf }: Property, value: string | undefined, fault: AjvError): string {
+  if (fault.keyword === 'required') return `${name} is not set${secret ? ` (nor ${name}_FILE)` : ''}${description ? `: ${description}` : ''}`
+  const wrong = anyOf === undefined ? fault.message ?? 'is invalid' : `must be one of ${anyOf.map(choice => choice.const).join(', ')}`
+  return `${name} ${wrong}${secret ? '' : ` (it is ${JSON.stringify(value)})`}`
 }
 
 /**

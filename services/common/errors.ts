@@ -16,6 +16,8 @@ export interface ErrorOptions {
   status?: number
   /** Whole seconds for the Retry-After header. */
   retryAfter?: number
+  /** Finer than `code`, for the log and metrics; never sent. */
+  reason?: string
 }
 
 /** The one error class of the gateway. `message` is public: it says what to do next, and names nobody else's data. */
@@ -25,6 +27,7 @@ export class GatewayError extends Error {
   readonly status: number
   readonly details: Record<string, unknown> | undefined
   readonly retryAfter: number | undefined
+  readonly reason: string | undefined
 
   constructor (type: ErrorType, status: number, code: string, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -34,6 +37,7 @@ export class GatewayError extends Error {
     this.status = options.status ?? status
     this.details = options.details
     this.retryAfter = options.retryAfter
+    this.reason = options.reason
   }
 }
 

@@ -1,5 +1,6 @@
 import { connect } from 'node:http2'
 import { once } from 'node:events'
+import { connect as connectTcp, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { AuthenticationError, DatabaseError, RateLimitError, ScopeError } from './errors.ts'
 import { createChallenge } from './challenge.ts'
@@ -113,4 +114,21 @@ t.test('a stop over HTTP/2 ends although the peer keeps its session', async t =>
   await app.close()
   await closed
   t.ok(session.closed)
+})
+
+t.test('a body that is too large is read to its end: a cut connection would be a 502 at the proxy', async t => {
+  const app = createApp(createObservability('test', 'silent'), { bodyLimit: 1_000 })
+  app.post('/', async () => ({}))
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => app.close())
+  const { port } = app.server.address() as AddressInfo
+  const socket = connectTcp(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  t.match(String(answer), /^HTTP\/1\.1 413/)
+  socket.write(Buffer.alloc(10_000_000, 'x'))
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}')
+  const [next] = await once(socket, 'data')
+  t.match(String(next), /^HTTP\/1\.1 200/, 'the connection serves the next request')
 })

@@ -12,6 +12,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The caller's tenant once it is known; goes into the error body. */
     tenantForErrors: string | undefined
+    /** The path that the client asked for, where the request is another's question about it. */
+    pathForErrors: string | undefined
+  }
+  interface FastifyContextConfig {
+    /** A route that anybody may call says so here; nothing else exempts it from an app's authentication. */
+    public?: boolean
   }
 }
 
@@ -64,6 +70,8 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
     // Wait for requests in flight, close what idles: a stop must neither cut nor hang.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    // A path that no router can read comes here, past all hooks.
+    frameworkErrors: (error, request, reply) => sendError(toGatewayError(error), request as FastifyRequest, (reply as FastifyReply).header(requestIdHeader, request.id), options.challenge),
     ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
     ...options.fastify
   }
@@ -73,10 +81,17 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
   if (options.tls) drainSessions(app)
 
   app.decorateRequest('tenantForErrors', undefined)
+  app.decorateRequest('pathForErrors', undefined)
   measure(app, registry)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(requestIdHeader, request.id)
     done()
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    // Fastify closes the connection under a body that is too large; with bytes still on the way that is a reset, of which a proxy
+    // makes a 502. Kept open, Node reads the rest away; Traefik's readTimeout bounds how long.
+    if (reply.statusCode === 413) reply.removeHeader('connection')
+    done(null, payload)
   })
   app.setNotFoundHandler((_request, _reply) => {
     throw new NotFoundError('route_not_found', 'There is nothing at this path.')
@@ -87,15 +102,17 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
 
 /** Answers with the contract's body, Retry-After and WWW-Authenticate, and writes the private cause to the log. */
 export function sendError (error: GatewayError, request: FastifyRequest, reply: FastifyReply, challenge?: AppOptions['challenge']): FastifyReply {
-  if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, error.message)
-  else request.log.info({ code: error.code, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
+  if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code, reason: error.reason }, error.message)
+  // What is said of a query or of arguments may quote them, which no log may do.
+  else if (error.type === 'QueryError' || error.type === 'ValidationError') request.log.info({ code: error.code }, error.type)
+  else request.log.info({ code: error.code, reason: error.reason, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
   const wwwAuthenticate = challenge?.(error)
   if (wwwAuthenticate !== undefined) reply.header('www-authenticate', wwwAuthenticate)
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
   reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').code(error.status)
   return reply.send(error instanceof AuthenticationError
     ? oauthErrorBody(error)
-    : errorBody(error, { path: pathOf(request.url), tenant: request.tenantForErrors, requestId: request.id }))
+    : errorBody(error, { path: request.pathForErrors ?? pathOf(request.url), tenant: request.tenantForErrors, requestId: request.id }))
 }
 
 /** The path of a request target, without its query string. */
@@ -187,8 +204,8 @@ export class Health {
 
 /** Adds `/live` and `/ready` to an app that no public router reaches at these paths. */
 export function addHealthRoutes (app: FastifyInstance, health: Health) {
-  app.get('/live', (_request, reply) => reply.code(health.live ? 200 : 503).send({ live: health.live }))
-  app.get('/ready', async (_request, reply) => {
+  app.get('/live', { config: { public: true } }, (_request, reply) => reply.code(health.live ? 200 : 503).send({ live: health.live }))
+  app.get('/ready', { config: { public: true } }, async (_request, reply) => {
     const answer = await health.ready()
     return reply.code(answer.ready ? 200 : 503).send(answer)
   })

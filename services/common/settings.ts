@@ -43,8 +43,7 @@ export const commonSettings = {
 }
 
 /** Faults of the settings above that no schema can say. */
-export function checkCommon (config: { GATEWAY_SECRET: string, PUBLIC_URL: string }): string[] {
-  const faults = [...parseSecrets(config.GATEWAY_SECRET).faults]
-  if (!URL.canParse(config.PUBLIC_URL)) faults.push(`PUBLIC_URL is no URL (it is ${JSON.stringify(config.PUBLIC_URL)})`)
-  return faults
+export function * checkCommon (config: { GATEWAY_SECRET: string, PUBLIC_URL: string }): Iterable<string> {
+  yield * parseSecrets(config.GATEWAY_SECRET).faults
+  if (!URL.canParse(config.PUBLIC_URL)) yield `PUBLIC_URL is no URL (it is ${JSON.stringify(config.PUBLIC_URL)})`
 }

@@ -1,0 +1,51 @@
+# What a person runs. Each command installs what it lacks; docs/architecture.md says what the parts are.
+.DEFAULT_GOAL := help
+# $(run) FILE: by the pinned Node, in place of the shell, so that Ctrl-C and SIGTERM reach it.
+run := exec sh dev/node.sh
+
+# Settings given as `make dev PORT=8444` reach the commands by themselves. USER must be given: each shell has one of its own.
+token: export USER = demo
+
+.PHONY: help dev token up down test test-compose bench doctor types lint install
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+
+dev: install ## the whole stack as processes of this machine, with an embedded FalkorDB (PORT, MCP_REPLICAS, DEV_DIR, FALKORDB_URL)
+	@$(run) dev/stack.ts
+
+token: install ## one access token for the running dev stack (TENANT, USER, SCOPE, TTL, DEV_DIR)
+	@$(run) dev/token.ts
+
+up: install ## the docker compose stack from .env, which is made with fresh secrets where it is absent
+	@$(run) deploy/up.ts
+
+down: ## stops the docker compose stack; its data stay
+	@exec docker compose down
+
+test: install ## everything: types, lint, units, journeys through real Traefik and real FalkorDB processes
+	@$(run) tests/run.ts
+
+test-compose: install ## the same journeys against docker compose (needs an engine)
+	@$(run) tests/run-compose.ts
+
+bench: install ## the benchmark, as a table and as JSON
+	@$(run) bench/run.ts
+
+doctor: install ## what is wrong with this machine, .env, certificates or a running stack
+	@$(run) dev/doctor.ts
+
+types: install ## checks the types
+	@$(run) node_modules/typescript/bin/tsc --noEmit
+
+lint: install ## checks the style
+	@$(run) node_modules/eslint/bin/eslint.js .
+
+# npm writes this file last; what it says goes to stderr, because `make token` prints a token and nothing else.
+install: node_modules/.package-lock.json
+	@:
+node_modules/.package-lock.json: package-lock.json
+	@command -v npm >/dev/null || { echo 'npm is missing: install Node.js with npm from https://nodejs.org, or by your package manager' >&2; exit 1; }
+	@echo 'Installing packages (npm ci); the first time this takes a minute' >&2
+	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error >&2
+	@touch $@

@@ -1,0 +1,56 @@
+/** Starts the processes that are measured. None outlives the bench, however that ends. */
+import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { startProcess } from '../dev/process.ts'
+import { lastLines } from '../dev/programs/run.ts'
+
+const root = resolve(import.meta.dirname, '..')
+
+export interface Child {
+  name: string
+  pid: number
+  /** Where it listens, by the names that it gave. */
+  urls: Record<string, string>
+}
+
+/** A folder for this run alone, removed with what it holds when `started` is disposed. */
+export async function temporaryFolder (started: AsyncDisposableStack): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-'))
+  started.defer(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/**
+ * Starts a program of this repository with this Node, and returns when it has told its URLs: a JSON line with `urls`, as the services log when ready.
+ * @param script path from the repository's root
+ * @param env all that it gets: a setting in the operator's shell must not change what is measured
+ * @throws with the end of its output where it does not start
+ */
+export async function startNode (started: AsyncDisposableStack, name: string, script: string, env: Record<string, string> = {}): Promise<Child> {
+  const log = join(await temporaryFolder(started), 'log')
+  let urls: Record<string, string> | undefined
+  const running = await startProcess({
+    command: [process.execPath, ...profileArguments(name), join(root, script)],
+    cwd: root,
+    env: { PATH: process.env.PATH ?? '', ...env },
+    log,
+    isReady: async () => { urls = urlsIn(await readFile(log, 'utf8')); return urls !== undefined }
+  }, new AbortController().signal).catch(async (cause: Error) => {
+    // The log goes with the run: what it says has to be in the message, a stack of Node's included.
+    throw new Error(`${name} did not start:\n${lastLines(await readFile(log, 'utf8'), 30)}`, { cause })
+  })
+  started.defer(running.stop)
+  return { name, pid: running.pid!, urls: urls! }
+}
+
+function urlsIn (output: string): Record<string, string> | undefined {
+  const line = output.split('\n').find(line => line.includes('"urls":{') && line.endsWith('}'))
+  return line === undefined ? undefined : (JSON.parse(line) as { urls: Record<string, string> }).urls
+}
+
+/** BENCH_PROFILE=FOLDER: each process leaves a CPU profile there when it stops. */
+function profileArguments (name: string): string[] {
+  const folder = process.env.BENCH_PROFILE
+  return folder ? ['--cpu-prof', `--cpu-prof-dir=${resolve(folder)}`, `--cpu-prof-name=${name.replace(/\W+/g, '-')}.cpuprofile`] : []
+}

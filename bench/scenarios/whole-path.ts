@@ -1,0 +1,89 @@
+/** The whole path as a client meets it: TLS → Traefik → ForwardAuth → mcp → FalkorDB, as `make dev` starts it. */
+import { readFile } from 'node:fs/promises'
+import { findTraefik } from '../../dev/programs/traefik.ts'
+import { startStack } from '../../dev/stack/start.ts'
+import { makeCertificates } from '../../deploy/certificates.ts'
+import { startNode, temporaryFolder } from '../children.ts'
+import { claimsOf } from '../identity-provider.ts'
+import { toolCall } from '../mcp-requests.ts'
+import type { MeasuredProcess } from '../measure.ts'
+import type { Bench, Scenario, Subject } from '../rounds.ts'
+import { startFloorTraefik, traefikVersion } from '../traefik.ts'
+import { expected, graphName, idOf, loadGraph, tenant } from '../work.ts'
+
+const floor = 'floor: Traefik + ForwardAuth, constants'
+const distinctTokens = 1_000
+
+export const wholePath: Scenario = {
+  name: 'path',
+  title: `the whole path: TLS, Traefik, ForwardAuth, one replica of mcp, FalkorDB; the same call, ${distinctTokens} distinct RS256 tokens`,
+  concurrency: [1, 16],
+  open: async (bench: Bench): Promise<Subject[]> => [await openFloor(bench), ...await openGateway(bench)]
+}
+
+/** All that Traefik and its hop cost, with nothing behind them. */
+async function openFloor ({ started, say, versions }: Bench): Promise<Subject> {
+  const program = await findTraefik(say)
+  versions.traefik = await traefikVersion(program)
+  const certificates = await makeCertificates({ dir: await temporaryFolder(started) })
+  const decision = await startNode(started, 'floor constant', 'bench/floors/constant.ts', { FLOOR_TLS_CERT: certificates.verify.cert, FLOOR_TLS_KEY: certificates.verify.key })
+  const upstream = await startNode(started, 'floor upstream', 'bench/floors/upstream.ts', { FLOOR_ANSWER: constantAnswer })
+  const traefik = await startFloorTraefik(started, {
+    program,
+    ca: certificates.ca,
+    certificate: certificates.edge,
+    decisionUrl: `${decision.urls.floor}/decision`,
+    upstreamUrl: upstream.urls.floor!
+  })
+  return {
+    name: floor,
+    processes: [{ name: 'traefik', pid: traefik.pid }, { name: 'decision', pid: decision.pid }, { name: 'upstream', pid: upstream.pid }],
+    target: { url: traefik.url, transport: 'http1', ca: await readFile(certificates.ca, 'utf8') },
+    requests: count => Array.from({ length: count }, (_, n) => ({ ...toolCall('2026-07-28', idOf(n), bearer('a'.repeat(700))), expect: { status: 200, body: expected(0) } }))
+  }
+}
+
+/** As long as an answer of mcp. */
+const constantAnswer = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 0,
+  result: {
+    content: [{ type: 'text', text: expected(0).join(' ').padEnd(400) }],
+    structuredContent: { success: true, data: expected(0).map((name, id) => ({ id, name })), columns: ['id', 'name'], statistics: {}, tenant, graphName, truncated: false }
+  }
+})
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+async function openGateway ({ started, say, versions }: Bench): Promise<Subject[]> {
+  const stack = await startStack({
+    dir: await temporaryFolder(started),
+    port: 0,
+    mcpReplicas: 1,
+    // One tenant stands for many here: its own limit is not what is measured.
+    env: { mcp: { TENANT_CONCURRENCY: '64' } },
+    // A setting in the operator's shell must not change what is measured.
+    settings: {},
+    say: line => say(`path: ${line}`)
+  })
+  started.defer(() => stack.stop())
+  const { services, url, ca } = stack.file
+  versions.falkordb = await loadGraph(services.falkordb.url, `${tenant}_${graphName}`)
+  const processes: MeasuredProcess[] = [
+    { name: 'traefik', pid: services.traefik.pid! },
+    { name: 'verify', pid: services.verify.pid! },
+    ...services.mcp.map(({ pid }) => ({ name: 'mcp', pid: pid! })),
+    { name: 'falkordb', pid: services.falkordb.pid!, database: true }
+  ]
+  say(`path: having ${distinctTokens} tokens signed`)
+  const tokens: string[] = []
+  for (let n = 0; n < distinctTokens; n++) tokens.push(await stack.token({ claims: claimsOf(n) }))
+  const target = { url, transport: 'http1', ca: await readFile(ca, 'utf8') } as const
+  return (['2026-07-28', '2025-06-18'] as const).map(era => ({
+    name: `gateway, ${era === '2026-07-28' ? era : '2025 without initialize'}`,
+    floor,
+    processes,
+    target,
+    requests: count => Array.from({ length: count }, (_, n) => toolCall(era, idOf(n), bearer(tokens[n % tokens.length]!)))
+  }))
+}

@@ -1,0 +1,41 @@
+/** What traefik/ must agree on with the services, read from its files: no Traefik runs here. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import t from 'tap'
+import { identityHeaders, requestIdHeader } from '@gateway/common/identity.ts'
+
+const folder = resolve(import.meta.dirname, '../traefik')
+const middlewares = readFileSync(resolve(folder, 'dynamic/middlewares.yml'), 'utf8')
+const settings = parseEnv(readFileSync(resolve(folder, 'static.env'), 'utf8'))
+const headers = [...Object.values(identityHeaders), requestIdHeader].sort()
+
+/** The lines of one middleware, without those of the next. */
+const middleware = (name: string) => middlewares.split(/^ {4}(?=[\w-]+:$)/m).find(part => part.startsWith(`${name}:`)) ?? ''
+
+t.test('14: each identity header is removed at the public door, on every router of it', async t => {
+  const removed = [...middleware('remove-identity').matchAll(/^ +([\w-]+): ""$/gm)].map(([, name = '']) => name.toLowerCase())
+  t.strictSame(removed.filter(name => name !== 'forwarded').sort(), headers)
+  t.ok(settings.TRAEFIK_ENTRYPOINTS_WEBSECURE_HTTP_MIDDLEWARES?.split(',').includes('remove-identity@file'))
+  t.equal(settings.TRAEFIK_ENTRYPOINTS_WEBSECURE_HTTP_ALIASHEADERSSTRATEGY, 'reject')
+})
+
+t.test('14: each identity header comes from the decision of verify', async t => {
+  const [, list = ''] = /authResponseHeaders: \[(.*)\]/.exec(middleware('who-is-calling')) ?? []
+  t.strictSame(list.split(', ').map(name => name.toLowerCase()).sort(), headers)
+})
+
+t.test('15: the decision gets no body, and of the headers only those that it judges by', async t => {
+  t.match(middleware('who-is-calling'), 'forwardBody: false')
+  t.match(middleware('who-is-calling'), 'authRequestHeaders: [Authorization, X-API-Key, X-Requested-Tenant, Origin]')
+})
+
+t.test('credentials end at the door', async t => {
+  for (const name of ['Authorization', 'X-API-Key', 'Cookie']) t.match(middleware('remove-credentials'), `${name}: ""`)
+})
+
+t.test('29: the access log has neither query strings nor headers', async t => {
+  t.equal(settings.TRAEFIK_ACCESSLOG_FIELDS_QUERYPARAMETERS_DEFAULTMODE, 'drop')
+  t.equal(settings.TRAEFIK_ACCESSLOG_FIELDS_HEADERS_DEFAULTMODE, 'drop')
+  t.strictSame(Object.keys(settings).filter(name => name.startsWith('TRAEFIK_ACCESSLOG_FIELDS_HEADERS_NAMES_')), ['TRAEFIK_ACCESSLOG_FIELDS_HEADERS_NAMES_X-Request-Id'])
+})

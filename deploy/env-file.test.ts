@@ -1,0 +1,72 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import t from 'tap'
+import { makeCertificates } from './certificates.ts'
+import { certificateFaults, faultsIn, freshEnv, readEnv } from './env-file.ts'
+
+t.test('a fresh .env starts as it is', async t => {
+  t.strictSame(faultsIn(parseEnv(freshEnv())), [])
+})
+
+t.test('no two fresh secrets are equal', async t => {
+  const secrets = [freshEnv(), freshEnv()].flatMap(text => Object.values(parseEnv(text)).filter(value => value?.length === 64))
+  t.equal(secrets.length, 8)
+  t.equal(new Set(secrets).size, 8)
+})
+
+t.test('30: missing and weak secrets are named, all at once', async t => {
+  const faults = faultsIn({ ...parseEnv(freshEnv()), GATEWAY_SECRET: 'changeme', FALKORDB_PASSWORD: '', VALKEY_PASSWORD: 'weak' })
+  for (const name of ['GATEWAY_SECRET', 'FALKORDB_PASSWORD', 'VALKEY_PASSWORD']) t.equal(faults.filter(fault => fault.startsWith(name)).length, 1, name)
+  t.notMatch(faults.join(), 'changeme')
+})
+
+t.test('a stack that nobody could call is refused', async t => {
+  const { MCP_API_KEY: _, ...env } = parseEnv(freshEnv())
+  t.not(faultsIn(env).length, 0)
+})
+
+t.test('a fault of two services is told once', async t => {
+  const faults = faultsIn({ ...parseEnv(freshEnv()), LOG_LEVEL: 'loud' })
+  t.equal(faults.filter(fault => fault.startsWith('LOG_LEVEL')).length, new Set(faults).size)
+})
+
+t.test('a secret may lie in a file, which the services must be able to read', async t => {
+  const { GATEWAY_SECRET: value, ...env } = parseEnv(freshEnv())
+  const file = join(t.testdir(), 'gateway-secret')
+  writeFileSync(file, `${value}\n`)
+  chmodSync(file, 0o600)
+  t.match(faultsIn({ ...env, GATEWAY_SECRET_FILE: file }), [/^GATEWAY_SECRET_FILE: .* cannot be read in the containers, by users 10002 and 10004: chmod 644/])
+  chmodSync(file, 0o644)
+  t.strictSame(faultsIn({ ...env, GATEWAY_SECRET_FILE: file }), [])
+  t.match(faultsIn({ ...env, GATEWAY_SECRET: value, GATEWAY_SECRET_FILE: file }), ['GATEWAY_SECRET and GATEWAY_SECRET_FILE are both set; keep one'])
+  t.match(faultsIn({ ...env, GATEWAY_SECRET_FILE: `${file}-none` }), [/cannot be read \(ENOENT\)/])
+})
+
+t.test('a FalkorDB elsewhere needs the file that gives mcp a way to it', async t => {
+  const env = { ...parseEnv(freshEnv()), FALKORDB_URL: 'rediss://user:secret@db.example' }
+  t.match(faultsIn(env), [/COMPOSE_FILE=docker-compose\.yml:deploy\/external-falkordb\.yml/])
+  t.strictSame(faultsIn({ ...env, COMPOSE_FILE: 'docker-compose.yml:deploy/external-falkordb.yml' }), [])
+})
+
+t.test('the environment is above the file, as compose has it', async t => {
+  const path = join(t.testdir(), '.env')
+  writeFileSync(path, 'DOMAIN=file.example\nMCP_REPLICAS=3\n')
+  t.match(readEnv(path, { DOMAIN: 'shell.example' }), { DOMAIN: 'shell.example', MCP_REPLICAS: '3' })
+})
+
+t.test('TLS_MODE=files: a pair that Traefik could not serve is refused', async t => {
+  const dir = t.testdir()
+  const { edge, verify } = await makeCertificates({ dir, domain: 'graphs.example.com' })
+  const faults = (env: NodeJS.ProcessEnv) => certificateFaults({ TLS_MODE: 'files', DOMAIN: 'graphs.example.com', TLS_CERT_FILE: edge.cert, TLS_KEY_FILE: edge.key, ...env })
+
+  chmodSync(edge.key, 0o600)
+  t.match(faults({}), [/^Traefik cannot read .*chmod 640/], 'a key that only its owner reads')
+  chmodSync(edge.key, 0o644)
+  t.strictSame(faults({}), [], 'a pair that fits')
+  t.strictSame(faults({ TLS_KEY_FILE: '' }), ['TLS_MODE=files needs TLS_CERT_FILE and TLS_KEY_FILE'])
+  t.ok(faults({ TLS_KEY_FILE: verify.key }).includes('TLS_KEY_FILE is not the key of TLS_CERT_FILE'))
+  t.ok(faults({ DOMAIN: 'other.example.com' }).includes('TLS_CERT_FILE is not for other.example.com'))
+  t.match(faults({ TLS_CERT_FILE: join(dir, 'none.pem') }), [/cannot be used: ENOENT/])
+  t.strictSame(faults({ TLS_MODE: 'own', TLS_KEY_FILE: '' }), [], 'another mode does not look at them')
+})

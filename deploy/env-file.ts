@@ -1,0 +1,101 @@
+/** The .env of the compose stack: made with fresh secrets, read as compose reads it, checked by the loaders of those who use it. */
+import { randomBytes, X509Certificate, createPrivateKey } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { parseEnv } from 'node:util'
+import { ConfigurationError } from '@gateway/common/config.ts'
+import { loadMcpConfig } from '../services/mcp/config.ts'
+import { loadVerifyConfig } from '../services/verify/config.ts'
+import { loadComposeSettings, publicUrl, users } from './settings.ts'
+
+/** The tenant of the API key in a fresh .env. */
+export const firstTenant = 'default'
+
+const secret = () => randomBytes(32).toString('hex')
+
+/** A .env that starts on this machine as it is: fresh secrets, and one API key, because no issuer is known yet. */
+export function freshEnv (): string {
+  return `# Made by "make up". Every setting is described in .env.example. Keep this file to yourself.
+
+# Where it is reached. For a domain of yours: DOMAIN=graphs.example.com and TLS_MODE=acme (or files, or upstream).
+#DOMAIN=localhost
+#TLS_MODE=own
+
+# Who may call. The API key is for the first steps; set BEARER_ISSUER and BEARER_AUDIENCE for people, then remove it.
+MCP_API_KEY=${secret()}
+MCP_API_KEY_TENANT=${firstTenant}
+#BEARER_ISSUER=
+#BEARER_AUDIENCE=
+
+GATEWAY_SECRET=${secret()}
+FALKORDB_PASSWORD=${secret()}
+VALKEY_PASSWORD=${secret()}
+`
+}
+
+/** What compose takes its variables from: the file, and over it the environment of the process. */
+export function readEnv (path: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...parseEnv(readFileSync(path, 'utf8')), ...environment }
+}
+
+/** All that is wrong with these settings, each fault once, in words. */
+export function faultsIn (env: NodeJS.ProcessEnv): string[] {
+  // What docker-compose.yml sets by itself; the files of verify's certificate are inside the stack.
+  const set = { PUBLIC_URL: publicUrl(env), FALKORDB_URL: env.FALKORDB_URL || 'redis://falkordb:6379', VERIFY_HOST: '', VERIFY_TLS_CERT: '', VERIFY_TLS_KEY: '' }
+  const faults = [
+    () => loadComposeSettings(env),
+    () => loadVerifyConfig({ ...env, ...set }),
+    () => loadMcpConfig({ ...env, ...set })
+  ].flatMap(collected)
+  return [...new Set([...faults, ...certificateFaults(env), ...secretFileFaults(env), ...externalFaults(env)])]
+}
+
+// Its networks lead nowhere but to the stack's own FalkorDB.
+function externalFaults ({ FALKORDB_URL: url, COMPOSE_FILE: files = '' }: NodeJS.ProcessEnv): string[] {
+  if (!url || files.includes('external-falkordb.yml')) return []
+  return ['FALKORDB_URL is set, but mcp has no way out to it: set COMPOSE_FILE=docker-compose.yml:deploy/external-falkordb.yml as well']
+}
+
+function collected (load: () => unknown): readonly string[] {
+  try {
+    load()
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults
+    throw error
+  }
+}
+
+/** What is wrong with the certificate and key of TLS_MODE=files: Traefik would start and serve one of its own making. */
+export function certificateFaults (env: NodeJS.ProcessEnv): string[] {
+  if (env.TLS_MODE !== 'files') return []
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = env
+  if (!certFile || !keyFile) return ['TLS_MODE=files needs TLS_CERT_FILE and TLS_KEY_FILE']
+  try {
+    const certificate = new X509Certificate(readFileSync(certFile))
+    const faults = [certFile, keyFile].filter(file => !readable(file, users.traefik)).map(file => `Traefik cannot read ${file}; it runs as user ${users.traefik}: chgrp ${users.traefik} ${file}; chmod 640 ${file}`)
+    if (!certificate.checkPrivateKey(createPrivateKey(readFileSync(keyFile)))) faults.push('TLS_KEY_FILE is not the key of TLS_CERT_FILE')
+    if (certificate.validToDate.getTime() < Date.now()) faults.push(`TLS_CERT_FILE ended on ${certificate.validToDate.toISOString().slice(0, 10)}`)
+    const host = URL.canParse(publicUrl(env)) ? new URL(publicUrl(env)).hostname : ''
+    if ((isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)) === undefined) faults.push(`TLS_CERT_FILE is not for ${host}`)
+    return faults
+  } catch (error) {
+    return [`TLS_CERT_FILE or TLS_KEY_FILE cannot be used: ${(error as Error).message}`]
+  }
+}
+
+// The loaders have said already what cannot be read by whoever runs this.
+function secretFileFaults (env: NodeJS.ProcessEnv): string[] {
+  const readers = { GATEWAY_SECRET_FILE: [users.verify, users.mcp], MCP_API_KEY_FILE: [users.verify] }
+  return Object.entries(readers).flatMap(([name, ids]) => {
+    const file = env[name]
+    if (!file || !existsSync(file) || ids.every(id => readable(file, id))) return []
+    return [`${name}: ${file} cannot be read in the containers, by users ${ids.join(' and ')}: chmod 644 it, in a folder that only you may enter`]
+  })
+}
+
+// Docker mounts a file with the owner and mode that it has here; the folder plays no part.
+function readable (file: string, id: number): boolean {
+  const { mode, uid, gid } = statSync(file)
+  return (mode & 0o004) !== 0 || (gid === id && (mode & 0o040) !== 0) || (uid === id && (mode & 0o400) !== 0)
+}

@@ -1,0 +1,54 @@
+/** Settings of the tool service. Each is an environment variable; .env.example is made from them. */
+import { Type, type Static } from 'typebox'
+import { list, loadConfig } from '@gateway/common/config.ts'
+import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
+import { allTools } from './tools/index.ts'
+
+const addresses = 'Internal addresses (set by compose and make dev)'
+
+export const settings = Type.Object({
+  ...commonSettings,
+  MCP_HOST: Type.String({ group: addresses, description: 'Address that the tool service listens on.', default: '127.0.0.1' }),
+  MCP_PORT: Type.Integer({ group: addresses, description: 'Port of the tool service; 0 takes a free one.', default: 4190, minimum: 0, maximum: 65535 }),
+  FALKORDB_URL: Type.String({
+    group: 'FalkorDB',
+    secret: true,
+    description: 'The graph database: redis://[user:password@]host[:port], or rediss:// for TLS.',
+    pattern: '^rediss?://'
+  }),
+  QUERY_TIMEOUT_MS: Type.Integer({ group: 'Limits', description: 'Time of a query in milliseconds, where the call names none.', default: 10_000, minimum: 1 }),
+  QUERY_TIMEOUT_MAX_MS: Type.Integer({ group: 'Limits', description: 'Longest time in milliseconds that a call may ask for with timeoutMs.', default: 60_000, minimum: 1 }),
+  MAX_ROWS: Type.Integer({ group: 'Limits', description: 'Most rows of one result.', default: 1_000, minimum: 1, maximum: 100_000 }),
+  MAX_RESULT_BYTES: Type.Integer({ group: 'Limits', description: 'Most bytes of one result, structured content and text together.', default: 131_072, minimum: 8_192 }),
+  MAX_BODY_BYTES: Type.Integer({ group: 'Limits', description: 'Most bytes of one request body.', default: 4_194_304, minimum: 1_024 }),
+  QUERY_MEMORY_BYTES: Type.Integer({ group: 'Limits', description: 'Most memory in bytes that FalkorDB may use for one query.', default: 268_435_456, minimum: 1_048_576 }),
+  TENANT_CONCURRENCY: Type.Integer({ group: 'Limits', description: 'Queries that one tenant may run at the same time, per replica of the tool service.', default: 4, minimum: 1 }),
+  REQUIRE_DB_LIMITS: Type.Boolean({ group: 'FalkorDB', description: 'true: refuse to start where FalkorDB does not take the limits above; false: warn, also in /ready.', default: false }),
+  TOOLS_HIDDEN: Type.String({ group: 'Tools', description: 'Names of tools that nobody gets, comma separated.', default: '' })
+})
+
+export type Config = Static<typeof settings>
+
+/**
+ * Reads the settings of the tool service.
+ * @throws ConfigurationError with every fault
+ */
+export function loadMcpConfig (env: NodeJS.ProcessEnv): Config {
+  return loadConfig(settings, env, [checkCommon, checkDatabaseUrl, checkTimes, checkTools])
+}
+
+function checkDatabaseUrl ({ FALKORDB_URL: url }: Config): string[] {
+  return URL.canParse(url) && new URL(url).hostname !== '' ? [] : ['FALKORDB_URL is no URL of the form redis://[user:password@]host[:port]']
+}
+
+function checkTimes ({ QUERY_TIMEOUT_MS: usual, QUERY_TIMEOUT_MAX_MS: longest }: Config): string[] {
+  return usual <= longest ? [] : [`QUERY_TIMEOUT_MS (${usual}) is more than QUERY_TIMEOUT_MAX_MS (${longest})`]
+}
+
+// A misspelt name would leave a tool open that the operator believes hidden.
+function checkTools ({ TOOLS_HIDDEN: hidden }: Config): string[] {
+  const known = allTools.map(tool => tool.name)
+  const names = list(hidden)
+  const faults = names.filter(name => !known.includes(name)).map(name => `TOOLS_HIDDEN names ${JSON.stringify(name)}, which is no tool; there are ${known.join(', ')}`)
+  return known.every(name => names.includes(name)) ? [...faults, 'TOOLS_HIDDEN hides every tool'] : faults
+}

@@ -1,0 +1,346 @@
+/**
+ * The graph database as the tools know it: one call, one answer or one GatewayError. Every query runs with FalkorDB's own limits in force,
+ * on a connection of its own, at most once.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RedisClientType } from '@redis/client'
+import { FalkorDB, type FalkorDBOptions } from 'falkordb'
+import type { Logger } from 'pino'
+import { DatabaseError, NotFoundError, TimeoutError } from '@gateway/common/errors.ts'
+import { decodeTenant } from '@gateway/common/tenants.ts'
+import { sendExactly, type Send } from './connection.ts'
+import { outcomeUnknown, sendFailure, unavailable, type FailedCall } from './failures.ts'
+import { applyLimits, wantedLimits, type Limits } from './limits.ts'
+import { bindParameters } from './parameters.ts'
+import { planWrites, proceduresCalled, writingProceduresQuery } from './plan.ts'
+import { Pool } from './pool.ts'
+import { extend, noNames, SchemaNamesCache, versionMismatch, type VersionedNames } from './schema-names.ts'
+import { decodeReply, rowCount, UnknownNameError, UnreadableReplyError, type Raw } from './values.ts'
+
+/** One query for one tenant. */
+export interface GraphCall {
+  /** The FalkorDB key, made by graphKey(). */
+  key: string
+  /** Passed by guardQuery(). */
+  query: string
+  parameters: unknown
+  /** `read` runs as GRAPH.RO_QUERY, `write` as GRAPH.QUERY. */
+  mode: 'read' | 'write'
+  /** Milliseconds; more than the server's TIMEOUT_MAX is lowered to it. */
+  timeoutMs: number
+  /** Rows returned at most. */
+  maxRows: number
+  /** Whose concurrency the call counts against. */
+  tenant: string
+}
+
+export interface GraphResult {
+  columns: string[]
+  /** JSON-ready values, in the order of `columns`. */
+  rows: unknown[][]
+  /** True where the database had more rows than these. */
+  truncated: boolean
+  statistics: Record<string, number | string | boolean>
+}
+
+export interface GraphDatabaseInfo {
+  /** Version of the Redis or Valkey server. */
+  version: string
+  /** Version of the FalkorDB module. */
+  module: string
+  /** By FalkorDB's own names (GRAPH.CONFIG); times in ms, memory in bytes. */
+  limits: Record<string, number>
+  /** Limits that could not be set. */
+  warnings: string[]
+}
+
+export interface GraphDatabase {
+  /** @throws ValidationError, QueryError, NotFoundError, TimeoutError, RateLimitError, DatabaseError */
+  /**
+   * @throws ValidationError for parameters, QueryError, NotFoundError graph_not_found (read), RateLimitError queue_full, TimeoutError,
+   * DatabaseError; of these `write_outcome_unknown` alone leaves open whether something was written
+   */
+  query: (call: GraphCall) => Promise<GraphResult>
+  /**
+   * Whether the database's own plan of the query writes; nothing is run.
+   * @throws NotFoundError graph_not_found: without a graph there is no plan
+   */
+  writes: (key: string, query: string, parameters: unknown) => Promise<boolean>
+  /** Keys of graphs that begin with `prefix`, sorted. */
+  keys: (prefix: string) => Promise<string[]>
+  /** @throws DatabaseError where FalkorDB does not answer within 2 s, or lacks limits that are required */
+  ping: () => Promise<void>
+  /** Versions as of now, limits as of the last connection. */
+  info: () => Promise<GraphDatabaseInfo>
+  /** Whether FalkorDB is connected and answers. */
+  readonly up: boolean
+  close: () => Promise<void>
+}
+
+export interface GraphDatabaseOptions {
+  /** redis:// or rediss:// */
+  url: string
+  /** Rows of a result at most; FalkorDB gives one more, so that truncation is seen. */
+  maxRows: number
+  timeoutDefaultMs: number
+  timeoutMaxMs: number
+  queryMemoryBytes: number
+  /** Queries of one tenant at once; four times as many may wait. */
+  tenantConcurrency: number
+  /** Connections, and so queries of all tenants at once. Default 32. */
+  poolSize?: number
+  /** Refuse to work where FalkorDB does not take the limits. */
+  requireLimits?: boolean
+  logger?: Logger
+}
+
+/** How long FalkorDB may take to answer what needs no work, and past a query's own timeout, ms. */
+const graceMs = 2_000
+const heartbeatMs = 5_000
+/** Rounds of learning the names that others add meanwhile. */
+const maxRounds = 8
+
+/**
+ * Connects, sets FalkorDB's limits and reads them back. Where FalkorDB is away it returns all the same after 2 s, connects by itself later,
+ * and every call fails with DatabaseError until then.
+ * @throws DatabaseError database_limits_missing where limits are required and FalkorDB does not take them
+ */
+export async function connectGraphDatabase (options: GraphDatabaseOptions): Promise<GraphDatabase> {
+  const database = new Database(options)
+  await database.start()
+  return database
+}
+
+class Database implements GraphDatabase {
+  readonly #options: GraphDatabaseOptions
+  readonly #wanted: Limits
+  readonly #names = new SchemaNamesCache()
+  readonly #pool: Pool
+  /** For what FalkorDB answers at once, whatever queries run. */
+  #control: RedisClientType | undefined
+  #answers = true
+  #heartbeat: NodeJS.Timeout | undefined
+  #limits: Partial<Limits> = {}
+  #warnings: string[] = []
+  #closed = false
+
+  constructor (options: GraphDatabaseOptions) {
+    this.#options = options
+    this.#wanted = wantedLimits(options)
+    this.#pool = new Pool({
+      size: options.poolSize ?? 32,
+      tenantConcurrency: options.tenantConcurrency,
+      makeClient: () => (this.#control as RedisClientType).duplicate(),
+      prepare: send => this.#prepare(send),
+      up: () => this.up
+    })
+  }
+
+  async start () {
+    const connected = this.#connect()
+    // Left alone only where it takes longer than a start may.
+    await Promise.race([connected, delay(graceMs, undefined, { ref: false })])
+    connected.catch(() => {})
+    if (this.#missesLimits) {
+      await this.close()
+      throw this.#limitsMissing()
+    }
+    this.#heartbeat = setInterval(() => { this.#beat().catch(() => {}) }, heartbeatMs).unref()
+  }
+
+  get up (): boolean { return !this.#closed && this.#control?.isReady === true && this.#answers }
+
+  async query (call: GraphCall): Promise<GraphResult> {
+    const { text, originalOffset } = bindParameters(call.query, call.parameters)
+    const timeoutMs = this.#timeout(call.timeoutMs)
+    const failed: FailedCall = { key: call.key, query: call.query, mode: call.mode, originalOffset }
+    return await this.#run(call.tenant, timeoutMs, failed, async (send, sendWrite) => {
+      const verb = call.mode === 'read' ? 'GRAPH.RO_QUERY' : 'GRAPH.QUERY'
+      let names = this.#names.get(call.key) ?? await this.#loadNames(send, call, timeoutMs)
+      for (let round = 0; ; round++) {
+        const versioned = names.version !== undefined && round < maxRounds
+        const reply = await (call.mode === 'read' ? send : sendWrite)([verb, call.key, text, '--compact', 'TIMEOUT', String(timeoutMs), ...(versioned ? ['VERSION', names.version as string] : [])])
+        const version = versionMismatch(reply)
+        if (version !== undefined) names = await this.#loadNames(send, call, timeoutMs, version)
+        else return await this.#read(reply, call, names, () => this.#loadNames(send, call, timeoutMs, names.version))
+      }
+    })
+  }
+
+  async writes (key: string, query: string, parameters: unknown): Promise<boolean> {
+    const { text, originalOffset } = bindParameters(query, parameters)
+    const timeoutMs = this.#timeout(this.#options.timeoutDefaultMs)
+    const tenant = decodeTenant(key.slice(0, Math.max(0, key.indexOf('_')))) ?? key
+    return await this.#run(tenant, timeoutMs, { key, query, mode: 'read', originalOffset }, async send => {
+      const plan = planWrites(await send(['GRAPH.EXPLAIN', key, text]))
+      if (plan !== 'depends on procedures') return plan
+      const called = proceduresCalled(query)
+      const { rows } = decodeReply(await send(['GRAPH.RO_QUERY', key, writingProceduresQuery, '--compact', 'TIMEOUT', String(timeoutMs)]), noNames, Infinity)
+      return rows.some(([name]) => called.has(String(name).toLowerCase()))
+    })
+  }
+
+  async keys (prefix: string): Promise<string[]> {
+    const reply = await this.#ask(['GRAPH.LIST'])
+    return (reply as string[]).filter(key => key.startsWith(prefix)).sort()
+  }
+
+  async ping () {
+    await this.#ask(['PING'])
+    if (this.#missesLimits) throw this.#limitsMissing()
+  }
+
+  async info (): Promise<GraphDatabaseInfo> {
+    const [server, modules] = await Promise.all([this.#ask(['INFO', 'server']), this.#ask(['MODULE', 'LIST'])])
+    const version = /^(?:valkey|redis)_version:(\S+)/m.exec(String(server).replace(/^redis_version:.*\r?\n(?=[\s\S]*^valkey_version:)/m, ''))?.[1] ?? 'unknown'
+    const graph = (modules as string[][]).find(([, name]) => name === 'graph')
+    return { version, module: moduleVersion(graph?.[graph.indexOf('ver') + 1]), limits: this.#limits as Record<string, number>, warnings: this.#warnings }
+  }
+
+  async close () {
+    this.#closed = true
+    clearInterval(this.#heartbeat)
+    this.#pool.close()
+    if (this.#control?.isOpen) this.#control.destroy()
+  }
+
+  async #connect () {
+    const falkordb = await FalkorDB.connect({
+      url: this.#options.url,
+      // A command queued while FalkorDB is away would run later, when nobody waits for it.
+      disableOfflineQueue: true,
+      RESP: 2,
+      socket: { connectTimeout: graceMs, reconnectStrategy: (retries: number) => this.#closed ? false : Math.min(50 * 2 ** retries, 2_000) } as FalkorDBOptions['socket']
+    })
+    const control = await falkordb.connection as unknown as RedisClientType
+    if (this.#closed) return control.destroy()
+    const { logger } = this.#options
+    // Without a listener an error would end the process. It comes again at each attempt to reconnect.
+    control.on('error', err => logger?.[this.#answers ? 'error' : 'debug']({ err }, 'FalkorDB is away'))
+    control.on('ready', () => logger?.info('FalkorDB is back'))
+    falkordb.on('error', () => {})
+    await this.#prepare(command => sendExactly(control, command))
+    this.#control = control
+    logger?.info({ limits: this.#limits, warnings: this.#warnings }, 'connected to FalkorDB')
+  }
+
+  async #prepare (send: Send) {
+    const { limits, warnings } = await applyLimits(send, this.#wanted)
+    this.#limits = limits
+    this.#warnings = warnings
+  }
+
+  get #missesLimits (): boolean { return this.#options.requireLimits === true && this.#warnings.length > 0 }
+
+  #limitsMissing () {
+    return new DatabaseError('database_limits_missing', 'FalkorDB does not keep the limits that this gateway requires.', { cause: new Error(this.#warnings.join(' ')) })
+  }
+
+  /** No more than FalkorDB's TIMEOUT_MAX, above which it refuses a query. */
+  #timeout (ms: number): number {
+    const max = this.#limits.TIMEOUT_MAX ?? this.#options.timeoutMaxMs
+    return Math.max(1, Math.floor(max > 0 ? Math.min(ms, max) : ms))
+  }
+
+  /** Runs work on a connection of its own. Its caller waits no longer than the query may take and a little more; the connection does. */
+  async #run<T> (tenant: string, timeoutMs: number, call: FailedCall, work: (send: Send, sendWrite: Send) => Promise<T>): Promise<T> {
+    if (this.#missesLimits) throw this.#limitsMissing()
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    this.#pool.run(tenant, timeoutMs, async connection => {
+      let writing = false
+      const timer = setTimeout(() => {
+        connection.overdue = true
+        reject(writing ? outcomeUnknown() : new TimeoutError('query_timeout', 'FalkorDB has not ended the query in its time.', { details: { hint: 'Ask for less, or raise timeoutMs.' } }))
+      }, timeoutMs + graceMs)
+      const exchange = (mode: 'read' | 'write'): Send => async command => {
+        writing = mode === 'write'
+        try {
+          return await connection.send(command)
+        } catch (error) {
+          throw sendFailure(error, call, mode)
+        } finally {
+          writing = false
+        }
+      }
+      try {
+        resolve(await work(exchange('read'), exchange('write')))
+      } finally {
+        clearTimeout(timer)
+      }
+    }).catch(reject)
+    return await promise
+  }
+
+  async #loadNames (send: Send, { key, mode }: GraphCall, timeoutMs: number, version?: string): Promise<VersionedNames> {
+    try {
+      return await this.#names.load(send, key, timeoutMs, version)
+    } catch (error) {
+      if (mode === 'write' && error instanceof NotFoundError) return noNames
+      throw error
+    }
+  }
+
+  async #read (reply: Raw, call: GraphCall, names: VersionedNames, reload: () => Promise<VersionedNames>): Promise<GraphResult> {
+    const limit = Math.min(call.maxRows, this.#options.maxRows)
+    try {
+      const count = rowCount(reply)
+      const cut = this.#limits.RESULTSET_SIZE ?? 0
+      return { ...await this.#decode(reply, limit, names, reload), truncated: count > limit || (cut > 0 && cut <= limit && count === cut) }
+    } catch (cause) {
+      const message = call.mode === 'write' ? 'The query was run and what it wrote is kept, but its result could not be read.' : 'The result could not be read; try again.'
+      throw new DatabaseError('result_unreadable', message, { cause })
+    }
+  }
+
+  async #decode (reply: Raw, limit: number, names: VersionedNames, reload: () => Promise<VersionedNames>) {
+    try {
+      return decodeReply(reply, names, limit)
+    } catch (error) {
+      if (!(error instanceof UnknownNameError)) throw error
+      // The query itself, or another one meanwhile, has added names.
+      const later = await reload()
+      if (!extend(later, names)) throw new UnreadableReplyError('the graph was replaced while the query ran')
+      return decodeReply(reply, later, limit)
+    }
+  }
+
+  /** A command that FalkorDB answers at once, whatever queries run. */
+  async #ask (command: readonly string[]): Promise<Raw> {
+    if (!this.up) throw unavailable()
+    try {
+      return await within(graceMs, sendExactly(this.#control as RedisClientType, command))
+    } catch (error) {
+      throw sendFailure(error, { key: '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
+    }
+  }
+
+  /** Whether FalkorDB answers at all: a hung one keeps its sockets open. */
+  async #beat () {
+    const control = this.#control
+    if (control === undefined || !control.isReady) return
+    try {
+      await within(graceMs, sendExactly(control, ['PING']))
+      this.#answers = true
+    } catch {
+      this.#answers = false
+      this.#pool.dropOverdue()
+    }
+  }
+}
+
+/** @throws an Error after `ms` */
+async function within<T> (ms: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** 41603 → 4.16.3 */
+function moduleVersion (number: string | undefined): string {
+  const digits = Number(number)
+  return Number.isInteger(digits) ? `${Math.floor(digits / 10_000)}.${Math.floor(digits / 100) % 100}.${digits % 100}` : 'unknown'
+}

@@ -1,0 +1,15 @@
+import type { Config } from '../../config.ts'
+import { queryInput, queryOutput } from '../query/spec.ts'
+import type { ToolSpec } from '../tool.ts'
+
+export const readQuerySpec = (config: Config) => ({
+  name: 'falkordb_read_query',
+  title: 'Read a graph',
+  description: 'Runs one openCypher query that only reads (GRAPH.RO_QUERY: FalkorDB itself refuses every change) and returns its rows. ' +
+    'Ask for single properties and use LIMIT: large results are cut. ' +
+    'Example: {"graphName":"movies","query":"MATCH (a:Actor)-[:ACTED_IN]->(m:Movie {title: $title}) RETURN a.name AS name LIMIT 25","parameters":{"title":"Alien"}}',
+  scope: 'graph:read',
+  hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  input: queryInput(config),
+  output: queryOutput
+} as const satisfies ToolSpec)

@@ -1,0 +1,165 @@
+import t from 'tap'
+import { ConfigurationError } from '@gateway/common/config.ts'
+import { makePair } from '@gateway/common/test-certificate.ts'
+import { loadVerifyConfig, settings } from './config.ts'
+
+const base = { PUBLIC_URL: 'https://graphs.example.com', GATEWAY_SECRET: 'a-secret-for-tests-0123456789abcdef' }
+const key = '0123456789abcdef0123456789abcdef'
+const issuer = 'https://login.example.com/realms/main'
+
+function faultsOf (env: Record<string, string>): readonly string[] {
+  try {
+    loadVerifyConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults
+    throw error
+  }
+}
+
+t.test('the shorthand for one issuer has safe defaults', async t => {
+  const { issuers, apiKey, tls } = loadVerifyConfig({ ...base, BEARER_ISSUER: issuer })
+  t.strictSame(issuers, [{
+    issuer,
+    jwksUri: undefined,
+    audiences: ['https://graphs.example.com/mcp'],
+    algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    typ: undefined,
+    clockSkewSeconds: 10,
+    tenantClaim: 'tenant_id',
+    tenants: ['*'],
+    scopeClaim: undefined,
+    scopeMapping: {},
+    userClaim: 'sub',
+    clientClaim: undefined
+  }])
+  t.equal(apiKey, undefined)
+  t.equal(tls, undefined)
+})
+
+t.test('the shorthand and the list say the same in two forms', async t => {
+  const short = loadVerifyConfig({
+    ...base,
+    BEARER_ISSUER: issuer,
+    BEARER_JWKS_URI: `${issuer}/keys`,
+    BEARER_AUDIENCE: 'urn:a, urn:b',
+    BEARER_ALGORITHMS: 'ES256,ES384',
+    BEARER_TENANT_CLAIM: 'org.id',
+    BEARER_TENANTS: 'acme,b-*',
+    BEARER_SCOPE_CLAIM: 'roles',
+    BEARER_SCOPE_MAPPING: 'read=graph:read,api://x=y/write=graph:write'.replace('x=y', 'x'),
+    BEARER_USER_CLAIM: 'email',
+    BEARER_CLIENT_CLAIM: 'azp',
+    BEARER_TYP: 'application/at+JWT',
+    BEARER_CLOCK_SKEW_SECONDS: '0'
+  })
+  const listed = loadVerifyConfig({
+    ...base,
+    BEARER_ISSUERS: JSON.stringify([{
+      issuer,
+      jwks_uri: `${issuer}/keys`,
+      audience: ['urn:a', 'urn:b'],
+      algorithms: ['ES256', 'ES384'],
+      tenant_claim: 'org.id',
+      tenants: ['acme', 'b-*'],
+      scope_claim: 'roles',
+      scope_mapping: { read: 'graph:read', 'api://x/write': 'graph:write' },
+      user_claim: 'email',
+      client_claim: 'azp',
+      typ: 'at+jwt',
+      clock_skew_seconds: 0
+    }])
+  })
+  t.strictSame(short.issuers, listed.issuers)
+})
+
+t.test('30: every fault is told in one start, those of single settings and those between them', async t => {
+  const faults = faultsOf({
+    PUBLIC_URL: 'graphs.example.com',
+    GATEWAY_SECRET: 'short',
+    VERIFY_PORT: 'many',
+    VERIFY_HOST: '0.0.0.0',
+    ALLOWED_ORIGINS: '*',
+    MCP_API_KEY: 'weak',
+    MCP_API_KEY_SCOPES: 'everything',
+    BEARER_ISSUERS: '{'
+  })
+  for (const name of ['PUBLIC_URL', 'GATEWAY_SECRET has 5', 'VERIFY_PORT', 'VERIFY_TLS_CERT is not set', 'ALLOWED_ORIGINS', 'MCP_API_KEY has 4', 'MCP_API_KEY is set without MCP_API_KEY_TENANT', 'MCP_API_KEY_SCOPES', 'BEARER_ISSUERS is no JSON']) {
+    t.ok(faults.some(fault => fault.startsWith(name)), `${name} in\n${faults.join('\n')}`)
+  }
+  t.equal(faults.length, 9)
+})
+
+const wrongList: Record<string, [entries: unknown, fault: RegExp]> = {
+  'no list': [{ issuer }, /no JSON list/],
+  'an empty list': [[], /no JSON list/],
+  'something else in the list': [['x'], /^BEARER_ISSUERS\[0\] must be object/],
+  'an unknown key': [[{ issuer, jwksUri: 'x' }], /^BEARER_ISSUERS\[0\]\.jwksUri is unknown; there are issuer, jwks_uri/],
+  'no issuer': [[{ tenants: ['a'] }], /^BEARER_ISSUERS\[0\]\.issuer is not set/],
+  'a wrong type': [[{ issuer, tenants: 'a' }], /^BEARER_ISSUERS\[0\]\.tenants must be array/],
+  'a skew of a day': [[{ issuer, clock_skew_seconds: 86_400 }], /clock_skew_seconds must be <= 300/],
+  'an empty list of tenants': [[{ issuer, tenants: [] }], /^BEARER_ISSUERS\[0\]\.tenants/],
+  'two issuers and tenants for one': [[{ issuer, tenants: ['a'] }, { issuer: 'https://b.example' }], /^BEARER_ISSUERS\[1\]\.tenants is not set: with two or more/],
+  'the same issuer twice': [[{ issuer, tenants: ['a'] }, { issuer, tenants: ['b'] }], /names an issuer a second time/],
+  'a symmetric algorithm': [[{ issuer, algorithms: ['RS256', 'HS256'] }], /algorithms must not hold the symmetric HS256/],
+  'the algorithm none': [[{ issuer, algorithms: ['none'] }], /algorithms holds "none"; there are RS256/],
+  'an issuer that is no URL': [[{ issuer: 'login' }], /issuer is no URL/],
+  'an issuer over plain http': [[{ issuer: 'http://login.example.com' }], /issuer must begin with https/],
+  'keys over plain http': [[{ issuer, jwks_uri: 'http://203.0.113.5/keys' }], /jwks_uri must begin with https/],
+  'keys in a file': [[{ issuer, jwks_uri: 'file:///etc/keys' }], /jwks_uri must begin with https/],
+  'keys behind a password': [[{ issuer, jwks_uri: 'https://a:b@login.example.com/' }], /user name or password/],
+  'an issuer with a fragment': [[{ issuer: `${issuer}#x` }], /must not have a fragment/],
+  'a scope that nobody knows': [[{ issuer, scope_mapping: { read: 'read' } }], /scope_mapping maps "read" to "read"; there are graph:read/]
+}
+for (const [what, [entries, fault]] of Object.entries(wrongList)) {
+  t.test(`BEARER_ISSUERS with ${what} is refused`, async t => {
+    const faults = faultsOf({ ...base, BEARER_ISSUERS: JSON.stringify(entries) })
+    t.equal(faults.length, 1, faults.join('\n'))
+    t.match(faults[0], fault)
+  })
+}
+
+const wrong: Record<string, [env: Record<string, string>, fault: RegExp]> = {
+  'nothing by which anybody could call': [{}, /nobody could ever call/],
+  'one issuer in both forms': [{ BEARER_ISSUER: issuer, BEARER_ISSUERS: JSON.stringify([{ issuer }]) }, /both set/],
+  'keys without an issuer': [{ BEARER_JWKS_URI: 'https://a.example/keys', MCP_API_KEY: key, MCP_API_KEY_TENANT: 'a' }, /BEARER_JWKS_URI is set without BEARER_ISSUER/],
+  'a symmetric algorithm': [{ BEARER_ISSUER: issuer, BEARER_ALGORITHMS: 'HS512' }, /^BEARER_ALGORITHMS must not hold/],
+  'a mapping to no scope': [{ BEARER_ISSUER: issuer, BEARER_SCOPE_MAPPING: 'read' }, /^BEARER_SCOPE_MAPPING maps "read"/],
+  'an API key with a comma': [{ MCP_API_KEY: `${key}, ${key}`, MCP_API_KEY_TENANT: 'a' }, /^MCP_API_KEY holds a space, a comma/],
+  'an API key like a JWT': [{ MCP_API_KEY: `${key}.${key}.x`, MCP_API_KEY_TENANT: 'a' }, /^MCP_API_KEY has two dots/],
+  'an API key of one character': [{ MCP_API_KEY: 'x'.repeat(40), MCP_API_KEY_TENANT: 'a' }, /^MCP_API_KEY repeats/],
+  'an API key for a tenant that cannot be': [{ MCP_API_KEY: key, MCP_API_KEY_TENANT: 'x'.repeat(129) }, /^MCP_API_KEY_TENANT/],
+  'an origin with a path': [{ BEARER_ISSUER: issuer, ALLOWED_ORIGINS: 'https://a.example/' }, /^ALLOWED_ORIGINS holds "https:\/\/a.example\/"/],
+  'a certificate without its key': [{ BEARER_ISSUER: issuer, VERIFY_TLS_CERT: '/nowhere' }, /must be set together/],
+  'a certificate that is not there': [{ BEARER_ISSUER: issuer, VERIFY_TLS_CERT: '/nowhere', VERIFY_TLS_KEY: '/nowhere' }, /^\/nowhere cannot be read \(ENOENT\)/],
+  'challenge scopes that no header can carry': [{ BEARER_ISSUER: issuer, CHALLENGE_SCOPES: 'a"b' }, /^CHALLENGE_SCOPES/]
+}
+for (const [what, [env, fault]] of Object.entries(wrong)) {
+  t.test(`${what} is refused`, async t => {
+    const faults = faultsOf({ ...base, ...env })
+    t.equal(faults.length, 1, faults.join('\n'))
+    t.match(faults[0], fault)
+    t.notMatch(faults.join(), key, 'no fault shows the key')
+  })
+}
+
+t.test('a certificate must belong to its key', async t => {
+  const [ours, other] = await Promise.all([makePair(), makePair()])
+  const dir = t.testdir({ cert: ours.cert, key: ours.key, other: other.key, junk: 'junk' })
+  const env = { ...base, BEARER_ISSUER: issuer, VERIFY_HOST: '0.0.0.0', VERIFY_TLS_CERT: `${dir}/cert` }
+  t.strictSame(loadVerifyConfig({ ...env, VERIFY_TLS_KEY: `${dir}/key` }).tls, ours)
+  t.match(faultsOf({ ...env, VERIFY_TLS_KEY: `${dir}/other` }), ['VERIFY_TLS_KEY is not the key of VERIFY_TLS_CERT'])
+  t.match(faultsOf({ ...env, VERIFY_TLS_KEY: `${dir}/junk` }), [/not a certificate and its key/])
+})
+
+t.test('plain http to an issuer passes inside a private network only, and is warned of beyond this machine', async t => {
+  for (const inside of ['http://127.0.0.1:9', 'http://localhost:9/x', 'http://[::1]:9']) t.notMatch(loadVerifyConfig({ ...base, BEARER_ISSUER: inside }).warnings.join(), /plain http:/, inside)
+  for (const near of ['http://oauth:4000', 'http://10.1.2.3', 'http://keycloak.svc.cluster.local', 'http://idp.internal']) t.match(loadVerifyConfig({ ...base, BEARER_ISSUER: near }).warnings.join(), /can forge every token/, near)
+  for (const outside of ['http://login.example.com', 'http://169.254.169.254', 'http://8.8.8.8']) t.equal(faultsOf({ ...base, BEARER_ISSUER: outside }).length, 1, outside)
+})
+
+t.test('each setting says what it is for', async t => {
+  for (const [name, { description, group }] of Object.entries(settings.properties) as Array<[string, { description?: string, group?: string }]>) {
+    t.ok(description && group, name)
+  }
+})

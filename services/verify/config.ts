@@ -1,0 +1,180 @@
+/** Settings of the verify service. Each is an environment variable; .env.example is made from them. */
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Type, type Static } from 'typebox'
+import { resourceUrl } from '@gateway/common/challenge.ts'
+import { list, loadConfig } from '@gateway/common/config.ts'
+import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
+import { parseSecrets } from '@gateway/common/secrets.ts'
+import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
+import { isTenantId, soleTenant } from '@gateway/common/tenants.ts'
+import type { ApiKeyOptions } from './credentials/api-key.ts'
+import { isJwtShaped } from './credentials/shape.ts'
+import { readIssuers, usualAlgorithms, type IssuerEntry, type ReadIssuers, type TrustedIssuer } from './issuers/trusted.ts'
+
+const addresses = 'Internal addresses (set by compose and make dev)'
+const issuer = 'Token issuer'
+const apiKey = 'API key'
+const port = (description: string, value: number) => Type.Integer({ group: addresses, description, default: value, minimum: 0, maximum: 65535 })
+const optional = (group: string, description: string, example?: string) => Type.String({ group, description, default: '', ...(example && { example }) })
+
+export const settings = Type.Object({
+  ...commonSettings,
+  VERIFY_HOST: Type.String({ group: addresses, description: 'Address that the verify service listens on.', default: '127.0.0.1' }),
+  VERIFY_PORT: port('Port of its public routes; 0 takes a free one.', 4180),
+  VERIFY_DECISION_PORT: port('Port of the decision that Traefik asks for; no public route may lead there.', 4181),
+  VERIFY_TLS_CERT: optional(addresses, 'PEM file with the certificate of both ports, of the CA that Traefik knows as INTERNAL_CA. Empty: plain HTTP, on a loopback address only.'),
+  VERIFY_TLS_KEY: optional(addresses, 'PEM file with the key of VERIFY_TLS_CERT.'),
+
+  BEARER_ISSUER: optional(issuer, 'Your OIDC or OAuth issuer, exactly as "iss" of its tokens has it.', 'https://login.example.com/realms/main'),
+  BEARER_JWKS_URI: optional(issuer, 'URL of its keys; empty: found through the metadata of the issuer.'),
+  BEARER_AUDIENCE: optional(issuer, 'Audiences of which a token must name one, comma separated; empty: PUBLIC_URL/mcp.'),
+  BEARER_ALGORITHMS: Type.String({ group: issuer, description: 'Signature algorithms that its tokens may use, comma separated; never a symmetric one.', default: usualAlgorithms.join(',') }),
+  BEARER_TENANT_CLAIM: Type.String({ group: issuer, description: 'Claim that names the tenant; a dotted path into objects.', default: 'tenant_id' }),
+  BEARER_TENANTS: optional(issuer, 'Tenants that it may name, comma separated; each * stands for any characters. Empty: all.'),
+  BEARER_SCOPE_CLAIM: optional(issuer, 'Claim with the scopes, a text or a list; empty: scope, else scp.'),
+  BEARER_SCOPE_MAPPING: optional(issuer, 'The issuer\'s own names of scopes, e.g. read=graph:read,write=graph:write.'),
+  BEARER_USER_CLAIM: Type.String({ group: issuer, description: 'Claim that names the person or program.', default: 'sub' }),
+  BEARER_CLIENT_CLAIM: optional(issuer, 'Claim that names the OAuth client; empty: client_id, azp, cid or appid.'),
+  BEARER_TYP: optional(issuer, 'The "typ" that its access tokens must have, e.g. at+jwt; empty: JWT, at+jwt or none.'),
+  BEARER_CLOCK_SKEW_SECONDS: Type.Number({ group: issuer, description: 'By how many seconds its clock may be ahead of this one.', default: 10, minimum: 0, maximum: 300 }),
+  BEARER_ISSUERS: optional(issuer, 'Several issuers in place of BEARER_ISSUER: a JSON list, each with the tenants that it may name.', '[{"issuer":"https://a.example","tenants":["acme"]},{"issuer":"https://b.example","tenants":["b-*"]}]'),
+  CHALLENGE_SCOPES: Type.String({
+    group: issuer,
+    description: 'Scopes that clients are told to ask for, in the issuer\'s own names, space separated.',
+    default: 'graph:read graph:write',
+    // RFC 6749 section 3.3
+    pattern: '^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$'
+  }),
+
+  MCP_API_KEY: Type.String({ group: apiKey, secret: true, description: 'One static key, sent as X-API-Key or as Bearer; empty: none. At least 32 random characters: openssl rand -hex 32.', default: '' }),
+  MCP_API_KEY_TENANT: optional(apiKey, 'Tenant of MCP_API_KEY; must be set with it, unless ENABLE_MULTI_TENANCY=false.'),
+  MCP_API_KEY_SCOPES: Type.String({ group: apiKey, description: 'Scopes of MCP_API_KEY, space separated.', default: 'graph:read graph:write' })
+})
+
+type Settings = Static<typeof settings>
+
+export interface Config extends Settings {
+  issuers: readonly TrustedIssuer[]
+  apiKey: ApiKeyOptions | undefined
+  secrets: readonly string[]
+  tls: { cert: string, key: string } | undefined
+  /** What deserves a line in the log at every start. */
+  warnings: readonly string[]
+}
+
+/**
+ * Reads the settings of the verify service.
+ * @throws ConfigurationError with every fault
+ */
+export function loadVerifyConfig (env: NodeJS.ProcessEnv): Config {
+  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkSomeCredential])
+  const { issuers, warnings } = issuersOf(config, resourceUrl(config.PUBLIC_URL))
+  return {
+    ...config,
+    issuers,
+    apiKey: config.MCP_API_KEY === ''
+      ? undefined
+      : { key: config.MCP_API_KEY, tenant: config.MCP_API_KEY_TENANT || soleTenant, scopes: scopesOf(config.MCP_API_KEY_SCOPES) as Scope[] },
+    secrets: parseSecrets(config.GATEWAY_SECRET).secrets,
+    tls: config.VERIFY_TLS_CERT === '' ? undefined : { cert: readFileSync(config.VERIFY_TLS_CERT, 'utf8'), key: readFileSync(config.VERIFY_TLS_KEY, 'utf8') },
+    warnings: config.VERIFY_TLS_CERT === '' ? [...warnings, 'VERIFY_TLS_CERT is not set: this service speaks plain HTTP, on this machine only'] : warnings
+  }
+}
+
+/** The variable of the shorthand that stands for a member of a BEARER_ISSUERS entry. */
+const shorthand: Record<keyof IssuerEntry, keyof Settings> = {
+  issuer: 'BEARER_ISSUER',
+  jwks_uri: 'BEARER_JWKS_URI',
+  audience: 'BEARER_AUDIENCE',
+  algorithms: 'BEARER_ALGORITHMS',
+  typ: 'BEARER_TYP',
+  clock_skew_seconds: 'BEARER_CLOCK_SKEW_SECONDS',
+  tenant_claim: 'BEARER_TENANT_CLAIM',
+  tenants: 'BEARER_TENANTS',
+  scope_claim: 'BEARER_SCOPE_CLAIM',
+  scope_mapping: 'BEARER_SCOPE_MAPPING',
+  user_claim: 'BEARER_USER_CLAIM',
+  client_claim: 'BEARER_CLIENT_CLAIM'
+}
+
+/** @param resource audience of issuers that name none; their faults do not depend on it */
+function issuersOf (config: Settings, resource: string): ReadIssuers {
+  const surroundings = { resource, multiTenancy: config.ENABLE_MULTI_TENANCY }
+  const faults = (config.BEARER_ISSUER === '' && config.BEARER_JWKS_URI !== '') ? ['BEARER_JWKS_URI is set without BEARER_ISSUER, whose keys it would name'] : []
+  if (config.BEARER_ISSUERS === '') {
+    const entries = config.BEARER_ISSUER === '' ? [] : [shorthandEntry(config)]
+    const read = readIssuers(entries, (_index, key) => shorthand[key.split('.')[0] as keyof IssuerEntry] ?? key, surroundings)
+    return { ...read, faults: [...faults, ...read.faults] }
+  }
+  if (config.BEARER_ISSUER !== '') faults.push('BEARER_ISSUER and BEARER_ISSUERS are both set; put all issuers into BEARER_ISSUERS')
+  const entries = parseList(config.BEARER_ISSUERS)
+  if (entries === undefined) return { issuers: [], warnings: [], faults: [...faults, 'BEARER_ISSUERS is no JSON list of objects, e.g. [{"issuer":"https://login.example.com","tenants":["acme"]}]'] }
+  const read = readIssuers(entries, (index, key) => `BEARER_ISSUERS[${index}]${key === '' ? '' : `.${key}`}`, surroundings)
+  return { ...read, faults: [...faults, ...read.faults] }
+}
+
+function shorthandEntry (config: Settings): IssuerEntry {
+  const audience = list(config.BEARER_AUDIENCE)
+  const tenants = list(config.BEARER_TENANTS)
+  return {
+    issuer: config.BEARER_ISSUER,
+    algorithms: list(config.BEARER_ALGORITHMS),
+    clock_skew_seconds: config.BEARER_CLOCK_SKEW_SECONDS,
+    tenant_claim: config.BEARER_TENANT_CLAIM,
+    user_claim: config.BEARER_USER_CLAIM,
+    scope_mapping: Object.fromEntries(list(config.BEARER_SCOPE_MAPPING).map(pair => [pair.split('=')[0] ?? '', pair.slice(pair.indexOf('=') + 1)])),
+    ...(config.BEARER_JWKS_URI !== '' && { jwks_uri: config.BEARER_JWKS_URI }),
+    ...(audience.length > 0 && { audience }),
+    ...(tenants.length > 0 && { tenants }),
+    ...(config.BEARER_SCOPE_CLAIM !== '' && { scope_claim: config.BEARER_SCOPE_CLAIM }),
+    ...(config.BEARER_CLIENT_CLAIM !== '' && { client_claim: config.BEARER_CLIENT_CLAIM }),
+    ...(config.BEARER_TYP !== '' && { typ: config.BEARER_TYP })
+  }
+}
+
+function parseList (json: string): unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(json)
+    return Array.isArray(value) && value.length > 0 ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const scopesOf = (value: string) => value.split(/[\s,]+/).filter(scope => scope !== '')
+
+function checkApiKey ({ MCP_API_KEY: key, MCP_API_KEY_TENANT: tenant, MCP_API_KEY_SCOPES: granted, ENABLE_MULTI_TENANCY: multiTenancy }: Settings): string[] {
+  const faults = scopesOf(granted).filter(scope => !isScope(scope)).map(scope => `MCP_API_KEY_SCOPES holds ${JSON.stringify(scope)}; there are ${scopes.join(', ')}`)
+  if (scopesOf(granted).length === 0) faults.push('MCP_API_KEY_SCOPES holds no scope')
+  if (key === '') return faults
+  // The same bar as for GATEWAY_SECRET, whose words name another variable.
+  const { faults: weak } = parseSecrets(key)
+  faults.push(...weak.map(fault => fault.replace('GATEWAY_SECRET', 'MCP_API_KEY')))
+  if (!/^[\x21-\x2b\x2d-\x7e]*$/.test(key)) faults.push('MCP_API_KEY holds a space, a comma or a character that no header can carry')
+  if (isJwtShaped(key)) faults.push('MCP_API_KEY has two dots and would be taken for a JWT')
+  if (multiTenancy && tenant === '') faults.push('MCP_API_KEY is set without MCP_API_KEY_TENANT: whose graphs does it open? (or set ENABLE_MULTI_TENANCY=false)')
+  else if (tenant !== '' && !isTenantId(tenant)) faults.push('MCP_API_KEY_TENANT is longer than 128 bytes')
+  return faults
+}
+
+// A browser sends scheme, host and port and nothing else; another text would never match, silently.
+function checkOrigins ({ ALLOWED_ORIGINS: origins }: Settings): string[] {
+  return list(origins).filter(origin => !/^[a-z][a-z0-9+.-]*:\/\/[^/?#*\s]+$/.test(origin)).map(origin => `ALLOWED_ORIGINS holds ${JSON.stringify(origin)}; an origin is like https://app.example.com, lower-case and without a path`)
+}
+
+function checkTls ({ VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key, VERIFY_HOST: host }: Settings): string[] {
+  if ((cert === '') !== (key === '')) return ['VERIFY_TLS_CERT and VERIFY_TLS_KEY must be set together']
+  if (cert === '') return /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host) ? [] : [`VERIFY_TLS_CERT is not set: without TLS this service listens on a loopback address only, not on ${host}`]
+  try {
+    const certificate = new X509Certificate(readFileSync(cert))
+    return certificate.checkPrivateKey(createPrivateKey(readFileSync(key))) ? [] : ['VERIFY_TLS_KEY is not the key of VERIFY_TLS_CERT']
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException
+    return [path === undefined ? 'VERIFY_TLS_CERT and VERIFY_TLS_KEY are not a certificate and its key in PEM' : `${path} cannot be read (${code}); the service runs as user ${process.getuid?.()}`]
+  }
+}
+
+function checkSomeCredential ({ BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY }: Settings): string[] {
+  return [BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY].some(value => value !== '') ? [] : ['nobody could ever call: set BEARER_ISSUER (or BEARER_ISSUERS), or MCP_API_KEY']
+}

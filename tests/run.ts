@@ -1,0 +1,86 @@
+/**
+ * `make test`: types, lint, unit tests, the journeys through one running stack, the faults, each with a stack of its own, and the
+ * stack itself as people start it. The last line is `N passed, N failed`.
+ * Words on the command line choose sections (types, lint, unit, journeys, faults, stack) or test files; without any, all are run.
+ */
+import '@gateway/common/node-version.ts'
+import { randomBytes } from 'node:crypto'
+import { globSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { findFalkordb } from '../dev/programs/falkordb.ts'
+import { findTraefik } from '../dev/programs/traefik.ts'
+import { startDevStack, type DevStack } from './support/dev-stack.ts'
+import { Report } from './support/report.ts'
+import { repository } from './support/stack-file.ts'
+
+// tsc, eslint and tap of this checkout, and the Node that runs this file for their `#!/usr/bin/env node`.
+process.env.PATH = [join(repository, 'node_modules/.bin'), process.env.PATH].join(delimiter)
+
+const chosen = process.argv.slice(2)
+const wants = (section: string) => chosen.length === 0 || chosen.includes(section)
+const files = (pattern: string) => globSync(pattern, { cwd: repository, exclude: name => name.includes('node_modules') }).sort()
+const named = (pattern: string) => files(pattern).filter(file => wants(file.split('/')[1] as string) || chosen.includes(file))
+
+/** What the journeys know of the stack that they walk through. */
+const settings = {
+  MCP_API_KEY: randomBytes(32).toString('base64url'),
+  MCP_API_KEY_TENANT: 'api-key-tenant',
+  MCP_API_KEY_SCOPES: 'graph:read graph:write',
+  ALLOWED_ORIGINS: 'https://app.example',
+  LOG_LEVEL: 'info'
+}
+
+const report = new Report()
+let running: DevStack | undefined
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    await running?.stop()
+    process.exit(130)
+  })
+}
+
+/** Runs test files against a stack that lives no longer than they do. */
+async function againstStack (tests: string[], jobs: number) {
+  try {
+    running = await startDevStack(settings)
+  } catch (error) {
+    return report.count('the stack starts', (error as Error).message.split('\n'))
+  }
+  await report.tap(tests, { ...settings, GATEWAY_STACK: running.path }, jobs)
+  report.count('the stack leaves no process and no open port', await running.stop())
+  running = undefined
+}
+
+report.heading('what the tests need')
+const say = (line: string) => process.stdout.write(`  ${line}\n`)
+await report.attempt('Traefik and FalkorDB are here', () => Promise.all([findTraefik(say), findFalkordb(say)]))
+await report.program('tap is built with its plugins', 'tap', ['build'])
+
+if (wants('types')) {
+  report.heading('types')
+  await report.program('tsc --noEmit', 'tsc', ['--noEmit'])
+}
+if (wants('lint')) {
+  report.heading('lint')
+  await report.program('eslint', 'eslint', ['.'])
+}
+if (wants('unit')) {
+  report.heading('unit tests, beside what they test')
+  await report.tap(['services', 'dev', 'deploy', 'bench', 'tests/support'].flatMap(folder => files(`${folder}/**/*.test.ts`)), {}, 2)
+}
+const journeys = named('tests/journeys/*.test.ts')
+if (journeys.length > 0) {
+  report.heading('journeys: real Traefik, real FalkorDB, one stack')
+  await againstStack(journeys, 2)
+}
+for (const fault of named('tests/faults/*.test.ts')) {
+  report.heading(`faults: ${fault}, with a stack of its own`)
+  await againstStack([fault], 1)
+}
+const whole = named('tests/stack/*.test.ts')
+if (whole.length > 0) {
+  report.heading('the stack as people start it')
+  await report.tap(whole)
+}
+process.exitCode = report.end()

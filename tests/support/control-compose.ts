@@ -1,0 +1,64 @@
+/** Control over containers, by docker compose alone; nothing is sent to a container's own address. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { until, type Control, type PartName } from './control.ts'
+import { readStack, repository } from './stack-file.ts'
+
+const exec = promisify(execFile)
+
+/** Runs docker compose on the stack's project. @returns what it printed */
+export async function compose (...args: string[]): Promise<string> {
+  const { compose } = readStack()
+  if (compose === undefined) throw new Error('the stack file names no compose project')
+  const files = compose.files.flatMap(file => ['-f', file])
+  const { stdout } = await exec('docker', ['compose', '--env-file', '/dev/null', '-p', compose.project, ...files, ...args], {
+    cwd: repository, env: { ...process.env, ...compose.env }, maxBuffer: 256 * 1024 * 1024
+  })
+  return stdout
+}
+
+/** Names of the containers of the tool service, in the order of their numbers. */
+async function replicaNames (): Promise<string[]> {
+  const names = await compose('ps', '-a', 'mcp', '--format', '{{.Name}}')
+  return names.trim().split('\n').sort()
+}
+
+const healthy = async (container: string) => {
+  const { stdout } = await exec('docker', ['inspect', '-f', '{{.State.Health.Status}}', container])
+  return stdout.trim() === 'healthy'
+}
+
+const read = (url: string) => `fetch(${JSON.stringify(url)}).then(r => r.text()).then(t => process.stdout.write(t))`
+
+export function composeControl (): Control {
+  const oneOf = async (index: number) => (await replicaNames())[index] ?? ''
+  const services: Record<PartName, string> = { traefik: 'traefik', verify: 'verify', mcp: 'mcp', falkordb: 'falkordb' }
+  const falkordbId = async () => (await compose('ps', '-a', '-q', 'falkordb')).trim()
+  return {
+    replicas: () => Number(readStack().compose?.env.MCP_REPLICAS ?? 1),
+    killReplica: async index => { await exec('docker', ['kill', await oneOf(index)]) },
+    replicaBack: async index => {
+      // docker kill counts as a stop by hand, after which the restart policy waits for a start by hand.
+      await exec('docker', ['start', await oneOf(index)])
+      await until(`replica ${index}`, async () => await healthy(await oneOf(index)), 60)
+    },
+    killFalkordb: async () => { await compose('kill', 'falkordb') },
+    falkordbBack: async () => {
+      await compose('start', 'falkordb')
+      await until('FalkorDB', async () => await healthy(await falkordbId()), 60)
+    },
+    pauseFalkordb: async () => { await compose('pause', 'falkordb') },
+    resumeFalkordb: async () => { await compose('unpause', 'falkordb') },
+    falkordb: async (...words) => (await compose('exec', '-T', 'falkordb', 'redis-cli', ...words)).trim(),
+    verifyReceived: async () => {
+      const table = await compose('exec', '-T', 'verify', 'cat', '/proc/net/dev')
+      return [...table.matchAll(/^\s*eth\d+:\s*(\d+)/gm)].reduce((sum, match) => sum + Number(match[1]), 0)
+    },
+    logs: name => compose('logs', '--no-color', '--no-log-prefix', services[name]),
+    metrics: async name => {
+      const count = name === 'mcp' ? Number(readStack().compose?.env.MCP_REPLICAS ?? 1) : 1
+      return await Promise.all(Array.from({ length: count }, (_, at) =>
+        compose('exec', '-T', '--index', String(at + 1), name, 'node', '-e', read('http://127.0.0.1:9090/metrics'))))
+    }
+  }
+}

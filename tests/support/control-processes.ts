@@ -1,0 +1,69 @@
+/** Control over a stack of processes. The stack itself starts a dead replica or FalkorDB again. */
+import { readFile, readdir } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { until, type Control, type PartName } from './control.ts'
+import { createSend } from './https.ts'
+import { readStack, type Part } from './stack-file.ts'
+
+export function processControl (): Control {
+  const services = () => readStack().services
+  const killed = new Map<string, number>()
+
+  function kill (name: string, part: Part | undefined) {
+    if (part?.pid === undefined) throw new Error(`the stack file names no pid of ${name}`)
+    killed.set(name, part.pid)
+    process.kill(part.pid, 'SIGKILL')
+  }
+  const restarted = (name: string, part: () => Part | undefined) => part()?.pid !== killed.get(name)
+
+  return {
+    replicas: () => services().mcp.length,
+    killReplica: async index => kill(`mcp ${index}`, services().mcp[index]),
+    replicaBack: index => until(`replica ${index}`, async () => restarted(`mcp ${index}`, () => services().mcp[index]) && await answers(`${services().mcp[index]?.url}/ready`)),
+    killFalkordb: async () => kill('falkordb', services().falkordb),
+    falkordbBack: () => until('FalkorDB', async () => restarted('falkordb', () => services().falkordb) && await command(services().falkordb.url, ['PING']).then(reply => reply === 'PONG', () => false)),
+    pauseFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGSTOP') },
+    resumeFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGCONT') },
+    falkordb: (...words) => command(services().falkordb.url, words),
+    verifyReceived: async () => {
+      // proc(5): rchar counts what read(2) returned, which is how libuv reads sockets.
+      const io = await readFile(`/proc/${services().verify.pid}/io`, 'utf8')
+      return Number(/^rchar: (\d+)$/m.exec(io)?.[1])
+    },
+    logs: name => logFiles(name),
+    metrics: async name => {
+      const parts = name === 'mcp' ? services().mcp : [services().verify]
+      return await Promise.all(parts.map(async ({ metrics }) => (await createSend(String(metrics))({ path: '/metrics' })).text))
+    }
+  }
+}
+
+const answers = (url: string) => createSend(url)({ path: new URL(url).pathname }).then(({ status }) => status === 200, () => false)
+
+async function logFiles (part: PartName): Promise<string> {
+  const { logs } = readStack()
+  const names = (await readdir(logs)).filter(name => name.startsWith(part))
+  if (names.length === 0) throw new Error(`no log file of ${part} in ${logs}`)
+  return (await Promise.all(names.map(name => readFile(join(logs, name), 'utf8')))).join('\n')
+}
+
+/** One command over a connection of its own, in RESP; a reply of one line is returned whole, a bulk string without its length. */
+function command (url: string | undefined, words: readonly string[]): Promise<string> {
+  const { hostname, port } = new URL(String(url))
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname, port: Number(port) })
+    let reply = ''
+    socket.setEncoding('utf8')
+    socket.on('error', reject)
+    socket.on('data', (chunk: string) => {
+      reply += chunk
+      if (!/^[+:-].*\r\n$|^\$\d+\r\n[^]*\r\n$|^[*][^]*\r\n$/.test(reply)) return
+      socket.destroy()
+      if (reply.startsWith('-')) reject(new Error(reply.slice(1).trim()))
+      else resolve(reply.replace(/^[+:]|^\$\d+\r\n/, '').trim())
+    })
+    socket.on('close', () => reject(new Error(`FalkorDB closed the connection after ${JSON.stringify(reply)}`)))
+    socket.write(`*${words.length}\r\n${words.map(word => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`)
+  })
+}

@@ -1,0 +1,50 @@
+/** Hands on the parts themselves: kill, pause, restart, read their logs and metrics; the same for processes and containers. */
+import { processControl } from './control-processes.ts'
+import { composeControl } from './control-compose.ts'
+import { readStack } from './stack-file.ts'
+
+export type PartName = 'traefik' | 'verify' | 'mcp' | 'falkordb'
+
+export interface Control {
+  /** How many replicas of the tool service there are. */
+  replicas: () => number
+  /** Kills a replica as a crash would, without a chance to say goodbye. */
+  killReplica: (index: number) => Promise<void>
+  /** Resolves when the killed replica answers again. */
+  replicaBack: (index: number) => Promise<void>
+  /** Kills FalkorDB; it comes back by itself (processes) or at falkordbBack (containers). */
+  killFalkordb: () => Promise<void>
+  /** Resolves when FalkorDB answers again. */
+  falkordbBack: () => Promise<void>
+  /** Lets FalkorDB hang: connections stay, answers do not come. */
+  pauseFalkordb: () => Promise<void>
+  resumeFalkordb: () => Promise<void>
+  /** Sends one command straight to FalkorDB, past the gateway. @returns its reply as text */
+  falkordb: (...command: string[]) => Promise<string>
+  /** Bytes that the verify service has received until now. */
+  verifyReceived: () => Promise<number>
+  /** Everything that a part has logged until now. */
+  logs: (part: PartName) => Promise<string>
+  /** Prometheus text of each replica of a service, from its internal port. */
+  metrics: (part: 'verify' | 'mcp') => Promise<string[]>
+}
+
+export function createControl (): Control {
+  return readStack().mode === 'compose' ? composeControl() : processControl()
+}
+
+/** Tries until it is true. @throws after `seconds`, naming what was awaited */
+export async function until (what: string, isTrue: () => Promise<boolean>, seconds = 30): Promise<void> {
+  const end = Date.now() + seconds * 1000
+  while (!await isTrue()) {
+    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+/** The sum of a metric's values over all of its labels that contain `labels`. */
+export function sumMetric (text: string, name: string, labels = ''): number {
+  return text.split('\n')
+    .filter(line => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(labels))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}

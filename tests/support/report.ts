@@ -1,0 +1,79 @@
+/** Runs the parts of a test run, prints what matters of them, and counts. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { createTapFilter, readTotals } from './tap-lines.ts'
+import { repository } from './stack-file.ts'
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+export class Report {
+  #passed = 0
+  #failed = 0
+
+  get failed (): boolean { return this.#failed > 0 }
+
+  heading (text: string) { say(`\n── ${text}`) }
+
+  /** Counts one check that is no tap test. */
+  count (name: string, faults: readonly string[]) {
+    if (faults.length === 0) {
+      this.#passed++
+      say(`✔ ${name}`)
+    } else {
+      this.#failed++
+      say(`✖ ${name}\n${faults.map(fault => `    ${fault}`).join('\n')}`)
+    }
+  }
+
+  /** Does the work; it counts as one test. */
+  async attempt (name: string, work: () => Promise<unknown>) {
+    await work().then(() => this.count(name, []), (error: Error) => this.count(name, error.message.split('\n')))
+  }
+
+  /** Runs a program; it counts as one test. */
+  async program (name: string, command: string, args: string[]) {
+    const { code, lines } = await run(command, args, {}, line => line)
+    this.count(name, code === 0 ? [] : [`${command} ended with ${code}`, ...lines])
+  }
+
+  /**
+   * Runs tap on the files and counts its assertions.
+   * @param jobs files at a time
+   */
+  async tap (files: readonly string[], env: Record<string, string> = {}, jobs = 1) {
+    if (files.length === 0) return this.count('test files', ['there are none'])
+    const filter = createTapFilter()
+    let totals = { passed: 0, failed: 0 }
+    const args = ['--reporter=tap', '--timeout=300', '--disable-coverage', '--allow-empty-coverage', `--jobs=${jobs}`, ...files]
+    const { code } = await run('tap', args, { ...env, NO_COLOR: '1' }, line => {
+      totals = readTotals(line) ?? totals
+      const shown = filter(line)
+      if (shown !== undefined) say(shown)
+      return shown
+    })
+    this.#passed += totals.passed
+    this.#failed += totals.failed
+    if (code !== 0 && totals.failed === 0) this.count('tap', [`ended with ${code} though no test failed`])
+    if (totals.passed === 0) this.count('tap', ['no assertion passed'])
+  }
+
+  /** Prints the last line. @returns the exit code */
+  end (): number {
+    say(`\n${this.#passed} passed, ${this.#failed} failed`)
+    return this.#failed > 0 || this.#passed === 0 ? 1 : 0
+  }
+}
+
+async function run (command: string, args: string[], env: Record<string, string>, keep: (line: string) => string | undefined) {
+  const child = spawn(command, args, { cwd: repository, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const lines: string[] = []
+  const read = (stream: NodeJS.ReadableStream) => createInterface({ input: stream }).on('line', line => {
+    const kept = keep(line)
+    if (kept !== undefined) lines.push(kept)
+  })
+  read(child.stdout)
+  read(child.stderr)
+  const [code] = await once(child, 'close') as [number | null]
+  return { code, lines }
+}
