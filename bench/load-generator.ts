@@ -8,17 +8,17 @@ import type { LoadRequest, Target } from './transports.ts'
 export interface LoadPlan {
   target: Target
   concurrency: number
-  /** Sent in turn, again from the first after the last. */
+  /** What the server is warmed up with. */
   requests: LoadRequest[]
-  /** Requests that are sent and checked before anything is measured. */
+  /** How many are sent, and checked, before anything is measured. */
   warmUp: number
 }
 
 export interface LoadGenerator extends AsyncDisposable {
   /** Opens connections and warms up. @throws with the first wrong answer */
   prepare: (plan: LoadPlan) => Promise<void>
-  /** Sends `count` requests. @throws with the first wrong answer */
-  run: (count: number) => Promise<LoadResult>
+  /** Sends `count` requests, in turn and again from the first. @throws with the first wrong answer */
+  run: (requests: LoadRequest[], count: number) => Promise<LoadResult>
 }
 
 /** Starts the load generator. It ends when disposed, or with this process. */
@@ -28,8 +28,8 @@ export function startLoadGenerator (): LoadGenerator {
   const gone = once(child, 'exit')
   return {
     prepare: async plan => { await ask(child, { order: 'prepare', ...plan }) },
-    run: async count => {
-      const result = await ask(child, { order: 'run', count })
+    run: async (requests, count) => {
+      const result = await ask(child, { order: 'run', requests, count })
       if (result === undefined) throw new TypeError('the load generator measured nothing')
       return result
     },

@@ -7,7 +7,7 @@ import { openConnections, type Answer, type Connection, type LoadRequest, type T
 
 export type Order =
   | { order: 'prepare', target: Target, concurrency: number, requests: LoadRequest[], warmUp: number }
-  | { order: 'run', count: number }
+  | { order: 'run', requests: LoadRequest[], count: number }
 
 export interface LoadResult {
   /** Answers received. */
@@ -26,25 +26,21 @@ export type Reply = { ok: true, result?: LoadResult } | { ok: false, message: st
 const contentSample = 8
 
 let connections: Connection[] = []
-let requests: LoadRequest[] = []
-let sent = 0
 
-async function prepare ({ target, concurrency, requests: given, warmUp }: Extract<Order, { order: 'prepare' }>) {
+async function prepare ({ target, concurrency, requests, warmUp }: Extract<Order, { order: 'prepare' }>) {
   await closeAll()
   connections = await openConnections(target, concurrency)
-  requests = given
-  sent = 0
-  await sendAll(warmUp)
+  await sendAll(requests, warmUp)
 }
 
 /** `count` requests by closed loops, one for each connection: each sends when its last answer has come. */
-async function sendAll (count: number): Promise<Float64Array> {
+async function sendAll (requests: LoadRequest[], count: number): Promise<Float64Array> {
   const latencies = new Float64Array(count)
   let next = 0
   await Promise.all(connections.map(async connection => {
     while (next < count) {
       const at = next++
-      const request = requests[sent++ % requests.length]!
+      const request = requests[at % requests.length]!
       const start = performance.now()
       const answer = await connection.send(request)
       latencies[at] = performance.now() - start
@@ -63,10 +59,10 @@ function faultOf ({ expect }: LoadRequest, { status, headers, body }: Answer, re
   return missing === undefined ? undefined : `the answer lacks ${missing}: ${body.slice(0, 500)}`
 }
 
-async function run (count: number): Promise<LoadResult> {
+async function run (requests: LoadRequest[], count: number): Promise<LoadResult> {
   const before = process.cpuUsage()
   const start = performance.now()
-  const latencies = await sendAll(count)
+  const latencies = await sendAll(requests, count)
   const seconds = (performance.now() - start) / 1000
   const { user, system } = process.cpuUsage(before)
   latencies.sort()
@@ -80,7 +76,7 @@ async function closeAll () {
 
 async function obey (order: Order): Promise<Reply> {
   try {
-    if (order.order === 'run') return { ok: true, result: await run(order.count) }
+    if (order.order === 'run') return { ok: true, result: await run(order.requests, order.count) }
     await prepare(order)
     return { ok: true }
   } catch (error) {

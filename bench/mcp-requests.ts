@@ -1,5 +1,5 @@
 /** The common work as an MCP tool call, as clients of both eras send it. */
-import { createIdentityWriter } from '@gateway/common/identity.ts'
+import { createIdentityWriter, requestIdHeader } from '@gateway/common/identity.ts'
 import type { LoadRequest } from './transports.ts'
 import { expected, graphName, query, tenant } from './work.ts'
 
@@ -36,10 +36,11 @@ export function toolCall (era: Era, id: number, credentials: Record<string, stri
   }
 }
 
-/** Makes a function that gives the identity headers of 100 users of the common tenant, signed anew at each call: an assertion lives for seconds. */
+/** Makes a function that gives the headers that verify would add for 100 users of the common tenant, signed anew at each call: an assertion lives for seconds. */
 export function callers (secret: string): () => Array<Record<string, string>> {
   const write = createIdentityWriter([secret])
-  return () => Array.from({ length: 100 }, (_, n) => write({
-    tenantId: tenant, userId: `user-${n}`, clientId: 'bench', scopes: ['graph:read', 'graph:write'], issuer: 'https://issuer.example.com'
+  return () => Array.from({ length: 100 }, (_, n) => ({
+    ...write({ tenantId: tenant, userId: `user-${n}`, clientId: 'bench', scopes: ['graph:read', 'graph:write'], issuer: 'https://issuer.example.com' }),
+    [requestIdHeader]: `bench-request-${n}`
   }))
 }

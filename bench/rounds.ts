@@ -13,7 +13,7 @@ export interface Subject {
   /** In the order in which a request meets them. */
   processes: MeasuredProcess[]
   target: Target
-  /** Makes the requests of one round: they may hold what expires. `count` is how many will be sent, warm-up included. */
+  /** Makes the requests of one round, or of its warm-up, right before `count` of them are sent: an identity assertion lives for 30 s. */
   requests: (count: number) => LoadRequest[] | Promise<LoadRequest[]>
 }
 
@@ -114,9 +114,10 @@ export async function measure (scenario: Scenario, subjects: readonly Subject[],
 
 async function measureRound (subject: Subject, concurrency: number, count: number, warmUp: number, load: LoadGenerator): Promise<Round> {
   try {
-    await load.prepare({ target: subject.target, concurrency, requests: await subject.requests(warmUp + count), warmUp })
+    await load.prepare({ target: subject.target, concurrency, requests: await subject.requests(warmUp), warmUp })
+    const requests = await subject.requests(count)
     const before = subject.processes.map(usageOf)
-    const result = await load.run(count)
+    const result = await load.run(requests, count)
     const after = subject.processes.map(usageOf)
     const each = <T>(read: (at: number) => T) => Object.fromEntries(subject.processes.map(({ name }, at) => [name, read(at)]))
     return {

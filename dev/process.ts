@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { warningIn } from './log-watch.ts'
 import { lastLines, onPath } from './programs/run.ts'
 import type { Running } from './supervisor.ts'
 
@@ -96,13 +97,20 @@ async function tellingEnd (log: string, from: number): Promise<string> {
     const { size } = await file.stat()
     const start = Math.max(from, size - 4_096)
     const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start)
-    // Where in its code a program failed is for the log; what it says is for the terminal.
-    const said = buffer.toString('utf8', 0, bytesRead).split('\n').filter(line => line.trim() !== '' && !/^\s+at /.test(line)).join('\n')
-    const lines = lastLines(said, 8)
+    const written = buffer.toString('utf8', 0, bytesRead).split('\n')
+    // The first line of a window in the middle of the file is a part of one.
+    const said = (start > from ? written.slice(1) : written).flatMap(telling)
+    const lines = lastLines(said.join('\n'), 8)
     return lines === '' ? '' : `\n${lines.replace(/^/gm, '    ')}\n  (${log})`
   } finally {
     await file.close()
   }
+}
+
+/** What a line tells a person: of JSON its warnings alone, and not where in its code a program failed. */
+function telling (line: string): string[] {
+  if (line.startsWith('{"')) return [warningIn(line)].filter(warning => warning !== undefined)
+  return line.trim() === '' || /^\s+at /.test(line) ? [] : [line]
 }
 
 /** Whether an HTTP GET of the URL is answered 200 within two seconds. */

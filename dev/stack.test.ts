@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { family, listening, stillListening, stillRunning } from '../tests/support/processes.ts'
@@ -33,7 +34,7 @@ async function start (name: string): Promise<Started> {
   const dir = join(root, name)
   const child = run({ DEV_DIR: dir, PORT: '0', MCP_REPLICAS: '1' })
   let said = ''
-  for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => { said += text })
+  for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (chunk: string) => { said += chunk })
   await until(`${name} is ready`, () => {
     if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
     return existsSync(join(dir, 'stack.json')) && said.includes('Ctrl-C stops')
@@ -56,13 +57,13 @@ async function until (what: string, isTrue: () => boolean | Promise<boolean>, se
 }
 
 /** One falkordb_query through the public door. */
-async function query (stack: StackFile, tenant: string, text: string) {
+async function query (stack: StackFile, tenant: string, cypher: string) {
   const token = await mintToken(stack.mint, { claims: { sub: 'ada', tenant_id: tenant, scope: 'graph:read graph:write' } })
-  return await queryAs(stack, token, text)
+  return await queryAs(stack, token, cypher)
 }
 
-async function queryAs (stack: StackFile, token: string, text: string) {
-  const { headers, body } = toolCall('falkordb_query', { graphName: 'films', query: text })
+async function queryAs (stack: StackFile, token: string, cypher: string) {
+  const { headers, body } = toolCall('falkordb_query', { graphName: 'films', query: cypher })
   const answer = await call(stack.mcpUrl, { method: 'POST', ca: readFileSync(stack.ca), headers: { ...headers, authorization: `Bearer ${token}` }, body })
   return { status: answer.status, data: answer.status === 200 ? JSON.parse(answer.text).result?.structuredContent?.data : undefined }
 }
@@ -77,6 +78,9 @@ async function nothingIsLeft ({ members, ports }: Awaited<ReturnType<typeof hold
   await until('every process is gone', async () => (await stillRunning(members)).length === 0)
   await until('every port is closed', async () => (await stillListening(ports)).length === 0)
 }
+
+// Two whole stacks on a busy machine.
+t.setTimeout(180_000)
 
 const [one, two] = await Promise.all([start('one'), start('two')])
 
@@ -97,19 +101,18 @@ t.test('nothing listens beyond 127.0.0.1', async t => {
 
 t.test('a second stack in the same folder, or on a busy port, is refused in words', async t => {
   const { url } = await one.stack()
-  for (const [env, words] of [
+  const refusals: Array<[env: Record<string, string>, words: RegExp]> = [
     [{ DEV_DIR: one.dir, PORT: '0' }, /^A stack already runs in .*make dev PORT=\d+ DEV_DIR=/],
     [{ DEV_DIR: join(root, 'three'), PORT: new URL(url).port }, /^Port \d+ of 127\.0\.0\.1 is in use.*make dev PORT=/],
-    [{ DEV_DIR: join(root, 'three'), PORT: 'https' }, /^PORT must be a number/],
-    [{ DEV_DIR: join(root, 'three'), PORT: '0', MCP_REPLICAS: '0' }, /^MCP_REPLICAS must be a number/]
-  ] as const) {
+    [{ DEV_DIR: join(root, 'four'), PORT: 'https' }, /^PORT must be a number/],
+    [{ DEV_DIR: join(root, 'five'), PORT: '0', MCP_REPLICAS: '0' }, /^MCP_REPLICAS must be a number/]
+  ]
+  await Promise.all(refusals.map(async ([env, words]) => {
     const child = run(env)
-    let stderr = ''
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => { stderr += text })
-    const [code] = await once(child, 'close')
+    const [said, [code]] = await Promise.all([text(child.stderr!), once(child, 'close') as Promise<[number]>])
     t.equal(code, 1)
-    t.match(stderr, words)
-  }
+    t.match(said, words)
+  }))
   t.equal((await query(await one.stack(), 'acme', 'RETURN 1 AS one')).status, 200, 'the first stack runs on')
 })
 
@@ -123,7 +126,7 @@ t.test('12: a replica that is killed is started again at the same address', asyn
   const stack = await one.stack()
   t.equal(stack.services.mcp[0]?.url, before?.url)
   await until('it answers', async () => (await query(stack, 'acme', 'RETURN 1 AS one')).status === 200)
-  t.match(one.said(), /mcp-1 ended by SIGKILL: starting it again/)
+  t.ok(one.said().includes('mcp-1 ended by SIGKILL: starting it again'), one.said().slice(-500))
 })
 
 t.test('a FalkorDB that is killed is started again with its graphs', async t => {
@@ -148,7 +151,7 @@ t.test('Ctrl-C stops everything, in order, and leaves no process, no port and no
   t.equal(code, 0)
   await nothingIsLeft(held)
   t.notOk(existsSync(join(one.dir, 'stack.json')))
-  t.match(one.said(), /nothing is left running/)
+  t.ok(one.said().endsWith('nothing is left running.\n'), one.said().slice(-500))
 })
 
 t.test('a stack whose own process is killed takes every part with it', async t => {

@@ -5,8 +5,7 @@ import { defaultDir, StackError } from './stack/file.ts'
 import { startStack } from './stack/start.ts'
 import { firstCaller, firstTokenTtl, welcome } from './stack/welcome.ts'
 
-const { PORT, MCP_REPLICAS, DEV_DIR } = process.env
-const dir = DEV_DIR || defaultDir
+const dir = process.env.DEV_DIR || defaultDir
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 const ending = new AbortController()
@@ -26,13 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 try {
-  const stack = await startStack({
-    dir,
-    ...(PORT && { port: Number(PORT) }),
-    ...(MCP_REPLICAS && { mcpReplicas: Number(MCP_REPLICAS) }),
-    say,
-    signal: ending.signal
-  })
+  const stack = await startStack({ dir, port: number('PORT', 8_443), mcpReplicas: number('MCP_REPLICAS', 2), say, signal: ending.signal })
   kill = () => stack.kill()
   const { tenant, user, scope } = firstCaller
   const token = await stack.token({ claims: { sub: user, tenant_id: tenant, scope }, ttl: firstTokenTtl })
@@ -50,6 +43,13 @@ try {
   const { constructor, message, stack } = error as Error
   process.stderr.write(`${constructor === Error || constructor === StackError ? message : stack}\n`)
   process.exit(1)
+}
+
+function number (name: string, usual: number): number {
+  const value = process.env[name]
+  if (!value) return usual
+  if (!/^\d{1,5}$/.test(value)) throw new StackError(`${name} must be a number (it is ${JSON.stringify(value)}).`)
+  return Number(value)
 }
 
 /** Downloads and builds that were under way: a SIGTERM to this process alone does not reach them. */

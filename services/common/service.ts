@@ -1,12 +1,13 @@
 /** What every service process has: logger, metrics, contract errors, health, and a stop that drains. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
-import { pino, type Logger } from 'pino'
+import { pino, stdSerializers, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { AuthenticationError, errorBody, NotFoundError, oauthErrorBody, toGatewayError, type GatewayError } from './errors.ts'
 import { requestIdHeader } from './identity.ts'
+import { withoutSecrets } from './redact.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,16 +28,18 @@ export interface Observability {
   registry: Registry
 }
 
-/** Header and member names whose values never reach a log line, wherever they stand. */
-const redacted = ['authorization', 'x-api-key', 'cookie', 'x-identity-assertion', 'token', 'password', 'secret', 'parameters', 'query']
-
 /**
  * The logger and the metrics registry of one process.
  * @param destination where log lines go, for tests; standard output where absent
  */
 export function createObservability (service: string, level: string, destination?: { write (line: string): void }): Observability {
-  const paths = redacted.flatMap(name => ['', '*', '*.*'].map(parent => `${parent}["${name}"]`))
-  const options = { name: service, level, redact: { paths, censor: '[redacted]' }, timestamp: pino.stdTimeFunctions.isoTime }
+  const options: LoggerOptions = {
+    name: service,
+    level,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { log: withoutSecrets },
+    serializers: { err: (error: Error) => withoutSecrets({ ...stdSerializers.err(error) }) }
+  }
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   return { service, logger: destination ? pino(options, destination) : pino(options), registry }
@@ -65,7 +68,7 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
     logController: quiet(),
     genReqId: raw => {
       const sent = raw.headers[requestIdHeader]
-      return typeof sent === 'string' && plainRequestId.test(sent) ? sent : randomBytes(12).toString('base64url')
+      return typeof sent === 'string' && plainRequestId.test(sent) ? sent : randomUUID()
     },
     // Wait for requests in flight, close what idles: a stop must neither cut nor hang.
     forceCloseConnections: 'idle',

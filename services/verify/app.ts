@@ -1,5 +1,5 @@
 /** The verify service as Fastify apps: tests and benchmarks build them without opening a port. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { createChallenge } from '@gateway/common/challenge.ts'
 import { ValidationError } from '@gateway/common/errors.ts'
@@ -41,7 +41,7 @@ function buildApp ({ config, gate, observability }: VerifyAppOptions): FastifyIn
     challenge: createChallenge(config.PUBLIC_URL, config.CHALLENGE_SCOPES),
     tls: config.tls,
     // Only verify names a request, whatever the client sent.
-    fastify: { genReqId: () => randomBytes(12).toString('base64url') } satisfies AppOptions['fastify']
+    fastify: { genReqId: () => randomUUID() } satisfies AppOptions['fastify']
   })
   ignoreBodies(app)
   app.addHook('onRequest', (_request, reply, done) => {

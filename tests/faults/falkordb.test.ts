@@ -16,7 +16,11 @@ const entries = async (id: string) => {
   const answer = await ada.send({ path: '/tools/falkordb_read_query', body: { graphName, query: 'MATCH (e:Entry {id: $id}) RETURN count(e) AS n', parameters: { id } } })
   return answer.status === 200 ? answer.json.data[0].n as number : answer.status
 }
-const serving = () => until('the gateway to serve again', async () => (await ada.send({ path: '/tools/falkordb_health', body: {} })).status === 200, 60)
+/** Resolves when every replica has its way to FalkorDB again. */
+const serving = () => until('all replicas to serve again', async () => {
+  const answers = await Promise.all(Array.from({ length: 8 }, () => ada.send({ path: '/tools/falkordb_health', body: {} })))
+  return answers.every(({ status }) => status === 200)
+}, 60)
 const begin = () => ada.send({ path: '/tools/falkordb_query', body: { graphName, query: 'MERGE (:Start)' } })
 
 t.beforeEach(async () => {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RedisClientType } from '@redis/client'
-import { FalkorDB, type FalkorDBOptions } from 'falkordb'
+import { FalkorDB } from 'falkordb'
 import type { Logger } from 'pino'
 import { DatabaseError, NotFoundError, TimeoutError } from '@gateway/common/errors.ts'
 import { decodeTenant } from '@gateway/common/tenants.ts'
@@ -205,13 +205,14 @@ class Database implements GraphDatabase {
   }
 
   async #connect () {
-    const falkordb = await FalkorDB.connect({
+    const options = {
       url: this.#options.url,
       // A command queued while FalkorDB is away would run later, when nobody waits for it.
       disableOfflineQueue: true,
-      RESP: 2,
-      socket: { connectTimeout: graceMs, reconnectStrategy: (retries: number) => this.#closed ? false : Math.min(50 * 2 ** retries, 2_000) } as FalkorDBOptions['socket']
-    })
+      RESP: 2 as const,
+      socket: { connectTimeout: graceMs, reconnectStrategy: (retries: number) => this.#closed ? false as const : Math.min(50 * 2 ** retries, 2_000) }
+    }
+    const falkordb = await FalkorDB.connect(options)
     const control = await falkordb.connection as unknown as RedisClientType
     if (this.#closed) return control.destroy()
     const { logger } = this.#options

@@ -77,6 +77,8 @@ function encodeExpression (value: unknown, path: string, depth: number, hide: Hi
   const [type, inner] = typed
   if (isNaNValue(type, inner)) return '(0.0/0.0)'
   const made = functionOf(type)
+  // Of the other types none holds values: this refuses.
+  if (made === undefined && type !== '$map') return encodeLiteral(value, path, depth)
   if (made === undefined) return encodeMap(inner, path, depth, hide, dollarNamePattern)
   if (!made.accepts(inner)) refuse(path, `is no {"${type}": …}: its value is ${made.form}`)
   return `${made.call}(${hide(encodeLiteral(inner, path, depth))})`
