@@ -48,7 +48,8 @@ const env = {
 
 /** Runs docker compose; an .env of this checkout plays no part. @returns exit code and output, which is shown where it is not kept */
 function compose (args: string[], keep = false) {
-  const { status, stdout } = spawnSync('docker', ['compose', '--env-file', '/dev/null', ...files.flatMap(file => ['-f', file]), ...args], {
+  const progress = args[0] === 'down' ? 'quiet' : 'plain'
+  const { status, stdout } = spawnSync('docker', ['compose', '--env-file', '/dev/null', '--progress', progress, ...files.flatMap(file => ['-f', file]), ...args], {
     cwd: repository, env: { ...process.env, ...env }, stdio: ['ignore', keep ? 'pipe' : 'inherit', 'inherit'], encoding: 'utf8', maxBuffer: 64 * 1024 * 1024
   })
   return { status, stdout }

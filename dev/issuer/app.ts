@@ -20,8 +20,6 @@ export interface IssuerOptions {
   keys: KeyStore
   /** Who knows it may have tokens signed: `Authorization: Bearer <secret>`. */
   mintSecret: string
-  /** Certificate and key in PEM; plain HTTP where absent. */
-  tls?: { cert: Buffer, key: Buffer }
 }
 
 export interface MintRequest {
@@ -50,10 +48,9 @@ const mintSchema = {
 }
 
 /** Builds the issuer; the caller opens the port. */
-export function buildIssuer ({ issuer, audience, keys, mintSecret, tls }: IssuerOptions): FastifyInstance {
+export function buildIssuer ({ issuer, audience, keys, mintSecret }: IssuerOptions): FastifyInstance {
   // Coercion would turn a claim or a header member into what the caller did not write.
-  const options = { ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }, forceCloseConnections: 'idle' as const }
-  const app = (tls ? Fastify({ ...options, https: tls }) : Fastify(options)) as unknown as FastifyInstance
+  const app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }, forceCloseConnections: 'idle' })
   let outage = false
 
   app.register(async documents => {

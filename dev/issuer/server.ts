@@ -1,5 +1,4 @@
 /** The process of the development issuer. Its settings come from whoever starts it: make dev, or the compose journeys. */
-import { readFileSync } from 'node:fs'
 import { buildIssuer, disclaimer } from './app.ts'
 import { openKeys } from './keys.ts'
 
@@ -10,14 +9,13 @@ const setting = (name: string): string => {
   process.exit(78)
 }
 
-const { ISSUER_HOST: host = '127.0.0.1', ISSUER_TLS_CERT: cert, ISSUER_TLS_KEY: key, ISSUER_KEYS_FILE: keysFile } = process.env
+const { ISSUER_HOST: host = '127.0.0.1', ISSUER_KEYS_FILE: keysFile } = process.env
 const issuer = setting('ISSUER_URL')
 const app = buildIssuer({
   issuer,
   audience: setting('ISSUER_AUDIENCE'),
   keys: await openKeys(keysFile),
-  mintSecret: setting('ISSUER_MINT_SECRET'),
-  ...(cert && key && { tls: { cert: readFileSync(cert), key: readFileSync(key) } })
+  mintSecret: setting('ISSUER_MINT_SECRET')
 })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

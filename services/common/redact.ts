@@ -29,3 +29,23 @@ function withoutSecretsInside (value: unknown, depth: number): unknown {
   const items = value.map(item => withoutSecretsInside(item, depth + 1))
   return items.some((item, index) => item !== value[index]) ? items : value
 }
+
+/** Causes behind causes that are still told. */
+const maxCauses = 4
+
+/**
+ * An error as a log line holds it: what happened and where in this code, without a stack (contract, "Errors").
+ * `at` is the innermost place in the services, e.g. `services/mcp/graph/client.ts:120`.
+ */
+export function describeError (error: unknown, depth = 1): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { code } = error as { code?: unknown }
+  const at = /services\/\S+?:\d+/.exec(error.stack?.slice(error.stack.indexOf('\n')) ?? '')?.[0]
+  return {
+    type: error.name,
+    message: error.message,
+    ...(code !== undefined && { code }),
+    ...(at !== undefined && { at }),
+    ...(error.cause !== undefined && depth < maxCauses && { cause: describeError(error.cause, depth + 1) })
+  }
+}

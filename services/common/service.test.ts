@@ -25,6 +25,9 @@ t.test('an error has the contract\'s body and tells nothing private', async t =>
   t.notMatch(broken.body, /hunter/)
   t.ok(log.lines.some(line => line.includes('hunter2')), 'the cause is in the log')
   t.notOk(log.lines.some(line => line.includes('hunter3')), 'the query string is not')
+  const line = JSON.parse(log.lines.find(line => line.includes('hunter2')) as string)
+  t.match(line.err, { type: 'Error', at: /^services\/common\/service\.test\.ts:\d+$/ })
+  t.notOk('stack' in line.err || 'hostname' in line, 'neither a stack nor the host is named')
 
   const away = await app.inject('/away')
   t.equal(away.statusCode, 502)

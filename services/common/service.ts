@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
-import { pino, stdSerializers, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino'
+import { pino, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { AuthenticationError, errorBody, NotFoundError, oauthErrorBody, toGatewayError, type GatewayError } from './errors.ts'
 import { requestIdHeader } from './identity.ts'
-import { withoutSecrets } from './redact.ts'
+import { describeError, withoutSecrets } from './redact.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -34,11 +34,12 @@ export interface Observability {
  */
 export function createObservability (service: string, level: string, destination?: { write (line: string): void }): Observability {
   const options: LoggerOptions = {
-    name: service,
+    // pino's own base adds the host's name, which no line may hold (contract, "Errors").
+    base: { name: service },
     level,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { log: withoutSecrets },
-    serializers: { err: (error: Error) => withoutSecrets({ ...stdSerializers.err(error) }) }
+    serializers: { err: describeError }
   }
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -107,7 +108,7 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
 export function sendError (error: GatewayError, request: FastifyRequest, reply: FastifyReply, challenge?: AppOptions['challenge']): FastifyReply {
   if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code, reason: error.reason }, error.message)
   // What is said of a query or of arguments may quote them, which no log may do.
-  else if (error.type === 'QueryError' || error.type === 'ValidationError') request.log.info({ code: error.code }, error.type)
+  else if (error.type === 'QueryError' || error.type === 'ValidationError') request.log.info({ code: error.code, reason: error.reason }, error.type)
   else request.log.info({ code: error.code, reason: error.reason, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
   const wwwAuthenticate = challenge?.(error)
   if (wwwAuthenticate !== undefined) reply.header('www-authenticate', wwwAuthenticate)

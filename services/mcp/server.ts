@@ -15,7 +15,8 @@ const database = await connectGraphDatabase({
   timeoutMaxMs: config.QUERY_TIMEOUT_MAX_MS,
   queryMemoryBytes: config.QUERY_MEMORY_BYTES,
   tenantConcurrency: config.TENANT_CONCURRENCY,
-  requireLimits: config.REQUIRE_DB_LIMITS
+  requireLimits: config.REQUIRE_DB_LIMITS,
+  logger: observability.logger
 }).catch((error: Error) => {
   observability.logger.fatal({ err: error }, `mcp cannot start: ${error.message}`)
   process.exit(1)

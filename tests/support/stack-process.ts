@@ -11,7 +11,7 @@ const stack = await startStack({
   dir: process.env.DEV_DIR as string,
   port: 0,
   mcpReplicas: 2,
-  mcpEntry: process.env.ENTRY ?? join(repository, 'tests/fixtures/mcp-with-test-tools.ts'),
+  mcpEntry: join(repository, 'tests/fixtures/mcp-with-test-tools.ts'),
   signal: stopping.signal,
   say
 })

@@ -58,7 +58,7 @@ t.test('whether a query writes is for FalkorDB’s plan to say', async t => {
   const { read, write } = asker(database, 'planner')
   await write('CREATE (:N {d: 1})')
   const say = (query: string, parameters?: unknown) => database.writes('planner_g', query, parameters)
-  for (const query of ['CREATE (:N)', 'MATCH (n) SET n.x = 2', 'MATCH (n) DELETE n', 'MERGE (:M)', 'MATCH (n) REMOVE n.x', 'FOREACH (x IN [1] | CREATE (:N))', 'CREATE INDEX FOR (n:N) ON (n.x)', 'MATCH (n) CALL { WITH n SET n.x = 3 } RETURN n', 'CALL db.idx.fulltext.createNodeIndex("N", "x")', 'CALL db.idx. /* */ `fulltext`.`createNodeIndex`("N", "x")']) t.equal(await say(query), true, query)
+  for (const query of ['CREATE (:N)', 'MATCH (n) SET n.x = 2', 'MATCH (n) DELETE n', 'MERGE (:M)', 'MATCH (n) REMOVE n.x', 'FOREACH (x IN [1] | CREATE (:N))', 'CREATE INDEX FOR (n:N) ON (n.x)', 'MATCH (n) CALL { WITH n SET n.x = 3 } RETURN n', 'CALL db.idx.fulltext.createNodeIndex("N", "x")', 'CALL db . idx.`fulltext`.`createNodeIndex`("N", "x")']) t.equal(await say(query), true, query)
   for (const query of ['MATCH (n:CREATE) RETURN n', 'CALL db.labels()', 'CALL db.labels() YIELD label RETURN label, "CALL db.idx.fulltext.drop"', 'CALL { MATCH (n) RETURN n } RETURN n', 'RETURN 1 AS `SET`', 'MATCH (n) WHERE n.d = $d RETURN n']) t.equal(await say(query, { d: { $date: '2026-01-01' } }), false, query)
   t.strictSame((await read('MATCH (n) RETURN count(n), sum(n.d)')).rows, [[1, 1]], 'nothing was run')
 })
@@ -123,7 +123,7 @@ t.test('23: calls beyond a tenant’s share wait, and beyond that are told to co
   t.strictSame(new Set(codes), new Set(['query_timeout', 'queue_full']))
   t.ok(codes.filter(code => code === 'queue_full').length >= 20, 'at once for those that find the queue full')
   t.strictSame((await greedy.read('RETURN 1')).rows, [[1]])
-  await t.rejects(Promise.all(Array.from({ length: 30 }, () => greedy.read(endless, {}, { timeoutMs: 300 }))), { type: 'RateLimitError', status: 429, retryAfter: 1 })
+  await t.rejects(Promise.all(Array.from({ length: 30 }, () => greedy.read(endless, {}, { timeoutMs: 300 }))), { type: 'RateLimitError', code: 'queue_full', message: /at once/ })
 })
 
 t.test('24: 1,000 interleaved calls of many tenants each meet their own graph', async t => {

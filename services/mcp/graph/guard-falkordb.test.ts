@@ -4,6 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import fc from 'fast-check'
 import { guardQuery } from './guard.ts'
+import { tokens } from './lexer.ts'
 import { openAdmin, openFalkordb } from './test-database.ts'
 
 const { url } = await openFalkordb(t)
@@ -86,7 +87,7 @@ t.test('the longest and deepest that the guard accepts is parsed within seconds'
   const pairs: Array<[string, string]> = [['(', ')'], ['[', ']'], ['{a:', '}'], ['size(', ')'], ['CASE WHEN ', ' THEN 1 END'], ['NOT ', ''], ['-', ''], ['a[', ']'], ['[x IN ', ' | x]'], ['any(x IN ', ' WHERE true)'], ['reduce(s=0, x IN ', ' | s)'], ['(a {b:', '})-->()'],
     ['1 + ', ''], ['1 ^ ', ''], ['a OR ', ''], ['a AND ', ''], ['1 = ', ''], ['a STARTS WITH ', ''], ['a.end[', ']'], ['NOT and = ', ''], ['case + ', ''], ['1e-5[', ']'], ['filter(x IN a WHERE ', ')'], ['exists((a {b:', '}))']]
   const query = fc.tuple(fc.uniqueArray(fc.constantFrom(...pairs), { minLength: 1, maxLength: 3 }), fc.constantFrom('', '1', 'a', '%'), fc.constantFrom(', ', ' + ', ' RETURN ', ' OR ')).map(([set, middle, separator]) => {
-    let inner = middle
+    let inner: string = middle
     for (let index = 0, refused = 0; refused < set.length && index < 200; index++) {
       const [open, close] = set[index % set.length]!
       const next = open + inner + close
@@ -109,4 +110,28 @@ t.test('the longest and deepest that the guard accepts is parsed within seconds'
   }), { numRuns: 40, endOnFailure: true })
   t.comment(`slowest: ${Math.round(slowest)} ms`)
   t.pass()
+})
+
+t.test('a comment between the parts of a procedure’s name would end FalkorDB, and is refused', async t => {
+  for (const comment of ['/**/', '// x\n']) {
+    const refused = [`CALL db${comment}.labels()`, `CALL db.${comment}labels()`, `RETURN a${comment}.b(1)`, `RETURN a . ${comment} b(1)`, `CALL db /**/ ${comment}.labels()`]
+    for (const query of refused) t.notOk(accepted(query), query)
+  }
+  // Between any other two words FalkorDB lives with one.
+  const queries = [
+    'MATCH (n:A:B {x: $p, `y`: 1.5e3})-[r:R|:S*1..3 {z: "s"}]->(m)<--(k) WHERE NOT n.x.y = -1 AND n.b IS NOT NULL OR m.c STARTS WITH "a" AND m.d IN [1, 2] XOR n.e =~ "x" RETURN DISTINCT n.x AS a, count(*), m {.x, y: 1, .*} ORDER BY a DESC SKIP 1 LIMIT $q',
+    'CALL db.idx.fulltext.queryNodes("A", "b") YIELD node AS n, score RETURN n',
+    'MATCH p = shortestPath((a)-[*]->(b)) RETURN [x IN nodes(p) WHERE x.a | x.b], reduce(s = 0, x IN [1] | s + x), CASE a.x WHEN 1 THEN 2 ELSE 3 END, a[1..2]',
+    'MERGE (n:A {x: 1}) ON CREATE SET n.y = 1 WITH n FOREACH (x IN [1] | CREATE (:B)) REMOVE n.x, n:A DETACH DELETE n RETURN n UNION ALL RETURN 1 AS n', 'CREATE INDEX FOR (n:A) ON (n.x)', 'RETURN algo.x.y(1)'
+  ]
+  for (const query of queries) {
+    for (const { start } of [...tokens(query), { start: query.length }]) {
+      for (const comment of [' /**/ ', '// x\n', '/**//**/']) {
+        const text = query.slice(0, start) + comment + query.slice(start)
+        if (accepted(text)) await admin('GRAPH.EXPLAIN', 'g', text).catch(() => {})
+      }
+    }
+  }
+  t.equal(await admin('PING'), 'PONG')
+  t.equal(await run('MATCH (n:LOAD) RETURN n'), 'ok', 'the graph is still there: it was not restarted')
 })

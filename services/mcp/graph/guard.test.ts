@@ -39,11 +39,12 @@ t.test('28: each refusal says what, where, and how to write it instead', async t
     ['query_has_several_statements', 'RETURN 1; RETURN 2', 10], ['query_has_several_statements', ';RETURN 1', 1],
     ['query_unterminated', 'RETURN "x', 7], ['query_unterminated', "RETURN 'x\\'", 7], ['query_unterminated', 'RETURN `x', 7], ['query_unterminated', 'RETURN /* x', 7], ['query_unterminated', 'RETURN "x\\', 7],
     ['query_bad_character', 'RETURN\u00a01', 6], ['query_bad_character', 'RETURN “x”', 7], ['query_bad_character', 'RETURN 1\rAS x', 8], ['query_bad_character', 'RETURN 1 // x\rLOAD CSV', 13], ['query_bad_character', 'RETURN 1\u200b', 8],
+    ['query_bad_comment', 'CALL db./* x */labels()', 15], ['query_bad_comment', 'RETURN n // x\n.y', 14],
     ['query_range_too_long', 'UNWIND range(1,1000000000) AS x RETURN sum(x)', 7], ['query_range_too_long', 'RETURN size(range(-9000000, 9000000, 2))', 12], ['query_range_too_long', 'RETURN range ( 5 , - 2000000 , -1 )', 7]
   ]
   for (const [code, query, position] of refused) t.throws(() => guardQuery(query), { type: 'QueryError', status: 400, code, message: /\.$/, details: { position, line: Number, column: Number, hint: /\.$|…|10$|: / } }, `${code} ${JSON.stringify(query.slice(0, 60))}`)
   t.throws(() => guardQuery(`RETURN "${'ä'.repeat(maxQueryBytes / 2)}"`), { code: 'query_too_long' })
-  t.throws(() => guardQuery('MATCH (n)\nRETURN "a\n" + \'b'), { details: { line: 3, column: 5 } })
+  t.throws(() => guardQuery('MATCH (n)\nRETURN "a\n" + \'b'), { code: 'query_unterminated', details: { line: 3, column: 6 } })
   for (const query of [deep('(', ')', maxDepth), 'RETURN 1;', 'RETURN 1 ;;', 'RETURN 1\r\n', 'RETURN range(1, 1000)', 'MATCH (cypher) RETURN cypher', 'RETURN "\r"', 'WITH 1 AS explain RETURN explain', 'MATCH (n) WHERE n.x = 1 RETURN n', `RETURN "${'x'.repeat(maxQueryBytes - 9)}"`]) t.ok(guardQuery(query), query.slice(0, 60))
 })
 

@@ -33,6 +33,8 @@ export function guardQuery (query: string): { mayWrite: boolean } {
     if (index === maxTokens) refuse('query_too_many_tokens', query, token.start, `The query has more than ${maxTokens} words, numbers and signs.`, 'Pass lists and maps as parameters: UNWIND $rows AS row …')
     // The two words side by side are never anything else, so what stands before them does not matter.
     if (token.text === 'CSV' && previous?.text.endsWith('LOAD')) refuse('load_csv_refused', query, previous.start, 'LOAD CSV is not allowed: it reads files and addresses outside the graph.', 'Pass the rows as a parameter: UNWIND $rows AS row CREATE (:Label {name: row.name})')
+    // FalkorDB 4.16 ends with an assertion at `CALL db./**/labels()`: "terminal AST nodes should have no children".
+    if (token.afterComment && (token.text === '.' || previous?.text === '.')) refuse('query_bad_comment', query, token.start, 'A comment stands beside a dot.', 'Move the comment in front of the name, or leave it out.')
     if (token.kind === 'word' && writing.has(token.text) && !isName(previous)) mayWrite = true
     if (token.text === '(' && !nesting.operandEnded && ++patternNodes > maxPatternNodes) refuse('query_too_complex', query, token.start, `The query has more than ${maxPatternNodes} nodes in its patterns.`, 'Pass them as a parameter: UNWIND $rows AS row …, or ask in several queries.')
     if (token.text === 'RANGE') guardRange(query, found, index)

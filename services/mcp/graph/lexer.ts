@@ -11,6 +11,8 @@ export interface Token {
   /** 0-based offsets in UTF-16 units. */
   start: number
   end: number
+  /** Whether a comment stands between it and the token before. */
+  afterComment: boolean
 }
 
 // Sticky, one match a token, and no alternative can run over another's text: the whole is linear. Signs of two characters are those whose halves mean something else.
@@ -24,23 +26,29 @@ const lookalike = /[\s\p{Cc}\p{Cf}\p{Zs}‘’‚“”„«»′″]/u
  */
 export function tokens (query: string): Token[] {
   const found: Token[] = []
+  let afterComment = false
+  const push = (kind: Token['kind'], text: string, start: number, end: number) => {
+    found.push({ kind, text, start, end, afterComment })
+    afterComment = false
+  }
   for (let start = 0, end = 0; start < query.length; start = end) {
     const char = query[start]
     if (char === '"' || char === "'") {
       end = stringEnd(query, start, char)
-      found.push({ kind: 'string', text: '', start, end })
+      push('string', '', start, end)
     } else if (char === '`') {
       end = nameEnd(query, start)
-      found.push({ kind: 'name', text: '', start, end })
-    } else if (char === '/' && query[start + 1] === '/') end = lineCommentEnd(query, start)
-    else if (char === '/' && query[start + 1] === '*') end = blockCommentEnd(query, start)
-    else {
+      push('name', '', start, end)
+    } else if (char === '/' && (query[start + 1] === '/' || query[start + 1] === '*')) {
+      end = query[start + 1] === '/' ? lineCommentEnd(query, start) : blockCommentEnd(query, start)
+      afterComment = true
+    } else {
       plain.lastIndex = start
       const [text, word, number, sign] = plain.exec(query) ?? [otherCharacter(query, start)]
       end = start + text.length
-      if (word !== undefined) found.push({ kind: 'word', text: word.toUpperCase(), start, end })
-      else if (number !== undefined) found.push({ kind: 'number', text: number.toUpperCase(), start, end })
-      else if (sign !== undefined || !/^[ \t\r\n]/.test(text)) found.push({ kind: 'sign', text, start, end })
+      if (word !== undefined) push('word', word.toUpperCase(), start, end)
+      else if (number !== undefined) push('number', number.toUpperCase(), start, end)
+      else if (sign !== undefined || !/^[ \t\r\n]/.test(text)) push('sign', text, start, end)
     }
   }
   return found
