@@ -1,5 +1,7 @@
 # What a person runs. Each command installs what it lacks; docs/architecture.md says what the parts are.
 .DEFAULT_GOAL := help
+# A make that is run by another one, as the tests do, would print its directory beside the token.
+MAKEFLAGS += --no-print-directory
 # $(run) FILE: by the pinned Node, in place of the shell, so that Ctrl-C and SIGTERM reach it.
 run := exec sh dev/node.sh
 

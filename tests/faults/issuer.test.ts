@@ -38,8 +38,11 @@ t.test('with the issuer away, known keys go on and an unknown one is 503 or 401,
   const known = await mintToken(issuerAccess, { claims })
   t.equal((await ask(known)).status, 200)
   const kid = await addKey(issuerAccess)
+  t.teardown(async () => {
+    await setOutage(issuerAccess, false)
+    await removeKey(issuerAccess, kid)
+  })
   await setOutage(issuerAccess, true)
-  t.teardown(() => setOutage(issuerAccess, false))
   t.equal((await ask(known)).status, 200, 'known keys')
   const answer = await ask(await mintToken(issuerAccess, { claims, kid }))
   t.ok([401, 503].includes(answer.status), String(answer.status))

@@ -1,7 +1,7 @@
 /** Control over containers, by docker compose alone; nothing is sent to a container's own address. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { until, type Control, type PartName } from './control.ts'
+import { until, type Control } from './control.ts'
 import { readStack, repository } from './stack-file.ts'
 
 const exec = promisify(execFile)
@@ -32,7 +32,6 @@ const read = (url: string) => `fetch(${JSON.stringify(url)}).then(r => r.text())
 
 export function composeControl (): Control {
   const oneOf = async (index: number) => (await replicaNames())[index] ?? ''
-  const services: Record<PartName, string> = { traefik: 'traefik', verify: 'verify', mcp: 'mcp', falkordb: 'falkordb' }
   const falkordbId = async () => (await compose('ps', '-a', '-q', 'falkordb')).trim()
   return {
     replicas: () => Number(readStack().compose?.env.MCP_REPLICAS ?? 1),
@@ -48,13 +47,16 @@ export function composeControl (): Control {
       await until('FalkorDB', async () => await healthy(await falkordbId()), 60)
     },
     pauseFalkordb: async () => { await compose('pause', 'falkordb') },
-    resumeFalkordb: async () => { await compose('unpause', 'falkordb') },
+    resumeFalkordb: async () => {
+      const { stdout } = await exec('docker', ['inspect', '-f', '{{.State.Paused}}', await falkordbId()])
+      if (stdout.trim() === 'true') await compose('unpause', 'falkordb')
+    },
     falkordb: async (...words) => (await compose('exec', '-T', 'falkordb', 'redis-cli', ...words)).trim(),
     verifyReceived: async () => {
       const table = await compose('exec', '-T', 'verify', 'cat', '/proc/net/dev')
       return [...table.matchAll(/^\s*eth\d+:\s*(\d+)/gm)].reduce((sum, match) => sum + Number(match[1]), 0)
     },
-    logs: name => compose('logs', '--no-color', '--no-log-prefix', services[name]),
+    logs: name => compose('logs', '--no-color', '--no-log-prefix', name),
     metrics: async name => {
       const count = name === 'mcp' ? Number(readStack().compose?.env.MCP_REPLICAS ?? 1) : 1
       return await Promise.all(Array.from({ length: count }, (_, at) =>

@@ -2,13 +2,11 @@
  * The graph database as the tools know it: one call, one answer or one GatewayError. Every query runs with FalkorDB's own limits in force,
  * on a connection of its own, at most once.
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import type { RedisClientType } from '@redis/client'
-import { FalkorDB } from 'falkordb'
-import type { Logger } from 'pino'
+import type { FastifyBaseLogger } from 'fastify'
 import { DatabaseError, NotFoundError, TimeoutError } from '@gateway/common/errors.ts'
 import { decodeTenant } from '@gateway/common/tenants.ts'
-import { sendExactly, type Send } from './connection.ts'
+import type { Send } from './connection.ts'
+import { Control, graceMs } from './control.ts'
 import { outcomeUnknown, sendFailure, unavailable, type FailedCall } from './failures.ts'
 import { applyLimits, wantedLimits, type Limits } from './limits.ts'
 import { bindParameters } from './parameters.ts'
@@ -91,12 +89,9 @@ export interface GraphDatabaseOptions {
   poolSize?: number
   /** Refuse to work where FalkorDB does not take the limits. */
   requireLimits?: boolean
-  logger?: Logger
+  logger?: FastifyBaseLogger
 }
 
-/** How long FalkorDB may take to answer what needs no work, and past a query's own timeout, ms. */
-const graceMs = 2_000
-const heartbeatMs = 5_000
 /** Rounds of learning the names that others add meanwhile. */
 const maxRounds = 8
 
@@ -115,40 +110,34 @@ class Database implements GraphDatabase {
   readonly #options: GraphDatabaseOptions
   readonly #wanted: Limits
   readonly #names = new SchemaNamesCache()
+  readonly #control: Control
   readonly #pool: Pool
-  /** For what FalkorDB answers at once, whatever queries run. */
-  #control: RedisClientType | undefined
-  #answers = true
-  #heartbeat: NodeJS.Timeout | undefined
   #limits: Partial<Limits> = {}
   #warnings: string[] = []
-  #closed = false
 
   constructor (options: GraphDatabaseOptions) {
     this.#options = options
     this.#wanted = wantedLimits(options)
+    const prepare = (send: Send) => this.#prepare(send)
+    this.#control = new Control({ url: options.url, logger: options.logger, prepare, onSilence: () => this.#pool.dropOverdue() })
     this.#pool = new Pool({
       size: options.poolSize ?? 32,
       tenantConcurrency: options.tenantConcurrency,
-      makeClient: () => (this.#control as RedisClientType).duplicate(),
-      prepare: send => this.#prepare(send),
+      makeClient: () => this.#control.makeClient(),
+      prepare,
       up: () => this.up
     })
   }
 
   async start () {
-    const connected = this.#connect()
-    // Left alone only where it takes longer than a start may.
-    await Promise.race([connected, delay(graceMs, undefined, { ref: false })])
-    connected.catch(() => {})
+    await this.#control.start()
     if (this.#missesLimits) {
       await this.close()
       throw this.#limitsMissing()
     }
-    this.#heartbeat = setInterval(() => { this.#beat().catch(() => {}) }, heartbeatMs).unref()
   }
 
-  get up (): boolean { return !this.#closed && this.#control?.isReady === true && this.#answers }
+  get up (): boolean { return this.#control.up }
 
   async query (call: GraphCall): Promise<GraphResult> {
     const { text, originalOffset } = bindParameters(call.query, call.parameters)
@@ -181,48 +170,26 @@ class Database implements GraphDatabase {
   }
 
   async keys (prefix: string): Promise<string[]> {
-    const reply = await this.#ask(['GRAPH.LIST'])
+    const reply = await this.#control.ask(['GRAPH.LIST'])
     return (reply as string[]).filter(key => key.startsWith(prefix)).sort()
   }
 
   async ping () {
-    await this.#ask(['PING'])
+    await this.#control.ask(['PING'])
     if (this.#missesLimits) throw this.#limitsMissing()
   }
 
   async info (): Promise<GraphDatabaseInfo> {
-    const [server, modules] = await Promise.all([this.#ask(['INFO', 'server']), this.#ask(['MODULE', 'LIST'])])
-    const version = /^(?:valkey|redis)_version:(\S+)/m.exec(String(server).replace(/^redis_version:.*\r?\n(?=[\s\S]*^valkey_version:)/m, ''))?.[1] ?? 'unknown'
+    const [server, modules] = await Promise.all([this.#control.ask(['INFO', 'server']), this.#control.ask(['MODULE', 'LIST'])])
+    // Valkey also names the Redis version that it stands in for.
+    const [, version = 'unknown'] = /^valkey_version:(\S+)/m.exec(String(server)) ?? /^redis_version:(\S+)/m.exec(String(server)) ?? []
     const graph = (modules as string[][]).find(([, name]) => name === 'graph')
     return { version, module: moduleVersion(graph?.[graph.indexOf('ver') + 1]), limits: this.#limits as Record<string, number>, warnings: this.#warnings }
   }
 
   async close () {
-    this.#closed = true
-    clearInterval(this.#heartbeat)
     this.#pool.close()
-    if (this.#control?.isOpen) this.#control.destroy()
-  }
-
-  async #connect () {
-    const options = {
-      url: this.#options.url,
-      // A command queued while FalkorDB is away would run later, when nobody waits for it.
-      disableOfflineQueue: true,
-      RESP: 2 as const,
-      socket: { connectTimeout: graceMs, reconnectStrategy: (retries: number) => this.#closed ? false as const : Math.min(50 * 2 ** retries, 2_000) }
-    }
-    const falkordb = await FalkorDB.connect(options)
-    const control = await falkordb.connection as unknown as RedisClientType
-    if (this.#closed) return control.destroy()
-    const { logger } = this.#options
-    // Without a listener an error would end the process. It comes again at each attempt to reconnect.
-    control.on('error', err => logger?.[this.#answers ? 'error' : 'debug']({ err }, 'FalkorDB is away'))
-    control.on('ready', () => logger?.info('FalkorDB is back'))
-    falkordb.on('error', () => {})
-    await this.#prepare(command => sendExactly(control, command))
-    this.#control = control
-    logger?.info({ limits: this.#limits, warnings: this.#warnings }, 'connected to FalkorDB')
+    this.#control.close()
   }
 
   async #prepare (send: Send) {
@@ -254,6 +221,8 @@ class Database implements GraphDatabase {
         reject(writing ? outcomeUnknown() : new TimeoutError('query_timeout', 'FalkorDB has not ended the query in its time.', { details: { hint: 'Ask for less, or raise timeoutMs.' } }))
       }, timeoutMs + graceMs)
       const exchange = (mode: 'read' | 'write'): Send => async command => {
+        // The caller has been told that it is over: nothing may happen after that.
+        if (connection.overdue) throw unavailable()
         writing = mode === 'write'
         try {
           return await connection.send(command)
@@ -303,40 +272,6 @@ class Database implements GraphDatabase {
       if (!extend(later, names)) throw new UnreadableReplyError('the graph was replaced while the query ran')
       return decodeReply(reply, later, limit)
     }
-  }
-
-  /** A command that FalkorDB answers at once, whatever queries run. */
-  async #ask (command: readonly string[]): Promise<Raw> {
-    if (!this.up) throw unavailable()
-    try {
-      return await within(graceMs, sendExactly(this.#control as RedisClientType, command))
-    } catch (error) {
-      throw sendFailure(error, { key: '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
-    }
-  }
-
-  /** Whether FalkorDB answers at all: a hung one keeps its sockets open. */
-  async #beat () {
-    const control = this.#control
-    if (control === undefined || !control.isReady) return
-    try {
-      await within(graceMs, sendExactly(control, ['PING']))
-      this.#answers = true
-    } catch {
-      this.#answers = false
-      this.#pool.dropOverdue()
-    }
-  }
-}
-
-/** @throws an Error after `ms` */
-async function within<T> (ms: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

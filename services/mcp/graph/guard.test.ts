@@ -44,7 +44,7 @@ t.test('28: each refusal says what, where, and how to write it instead', async t
   ]
   for (const [code, query, position] of refused) t.throws(() => guardQuery(query), { type: 'QueryError', status: 400, code, message: /\.$/, details: { position, line: Number, column: Number, hint: /\.$|…|10$|: / } }, `${code} ${JSON.stringify(query.slice(0, 60))}`)
   t.throws(() => guardQuery(`RETURN "${'ä'.repeat(maxQueryBytes / 2)}"`), { code: 'query_too_long' })
-  t.throws(() => guardQuery('MATCH (n)\nRETURN "a\n" + \'b'), { code: 'query_unterminated', details: { line: 3, column: 6 } })
+  t.throws(() => guardQuery('MATCH (n)\nRETURN "a\n" + \'b'), { code: 'query_unterminated', details: { line: 3, column: 5 } })
   for (const query of [deep('(', ')', maxDepth), 'RETURN 1;', 'RETURN 1 ;;', 'RETURN 1\r\n', 'RETURN range(1, 1000)', 'MATCH (cypher) RETURN cypher', 'RETURN "\r"', 'WITH 1 AS explain RETURN explain', 'MATCH (n) WHERE n.x = 1 RETURN n', `RETURN "${'x'.repeat(maxQueryBytes - 9)}"`]) t.ok(guardQuery(query), query.slice(0, 60))
 })
 
