@@ -41,7 +41,7 @@ export const composeSettings = Type.Object({
   MCP_REPLICAS: Type.Integer({ group: resources, description: 'Number of tool services.', default: 2, minimum: 1, maximum: 64 }),
   FALKORDB_MEMORY: Type.String({ ...size, description: 'Memory limit of the FalkorDB container; beyond it the kernel ends FalkorDB, which starts again from its file.', default: '2g' }),
   FALKORDB_MAXMEMORY: Type.String({ ...size, description: 'Data beyond this are refused. Leave a quarter of FALKORDB_MEMORY for queries.', default: '1400mb' }),
-  FALKORDB_THREADS: Type.Integer({ group: resources, description: 'Queries that FalkorDB runs at the same time.', default: 8, minimum: 1, maximum: 256 })
+  FALKORDB_THREADS: Type.Integer({ group: resources, description: 'Queries that FalkorDB runs at the same time; more than MCP_REPLICAS times TENANT_CONCURRENCY, or one tenant can hold them all.', default: 16, minimum: 1, maximum: 256 })
 })
 
 export type ComposeSettings = Static<typeof composeSettings>

@@ -73,7 +73,7 @@ const graphDefaults: Record<string, number> = {
   RESULTSET_SIZE: 1_001,
   QUERY_MEM_CAPACITY: 256 * 2 ** 20,
   MAX_QUEUED_QUERIES: 256,
-  THREAD_COUNT: 8
+  THREAD_COUNT: 16
 }
 
 export interface FalkordbOptions {

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -13,7 +13,12 @@ import { repository } from '../support/stack-file.ts'
 t.setTimeout(290_000)
 
 const exec = promisify(execFile)
-const start = () => startDevStack({ PORT: '0', MCP_REPLICAS: '1' }, 'dev/stack.ts')
+/** `make dev` on a free port. A test that fails midway stops it too. */
+async function start (t: Test): Promise<DevStack> {
+  const stack = await startDevStack({ PORT: '0', MCP_REPLICAS: '1' }, 'dev/stack.ts')
+  t.teardown(() => stack.stop())
+  return stack
+}
 const fileOf = (stack: DevStack) => JSON.parse(readFileSync(stack.path, 'utf8')) as StackFile
 const token = async (stack: DevStack, env: Record<string, string>) =>
   (await exec('make', ['token'], { cwd: repository, env: { ...process.env, DEV_DIR: dirname(stack.path), ...env } })).stdout
@@ -23,7 +28,7 @@ const ask = async (stack: DevStack, bearer: string, path: string, body?: unknown
 }
 
 t.test('make dev: two stacks side by side, the pasted first query answers, a second tenant sees nothing of it, Ctrl-C leaves nothing', { timeout: 120_000 }, async t => {
-  const [one, other] = await Promise.all([start(), start()])
+  const [one, other] = await Promise.all([start(t), start(t)])
   t.not(fileOf(one).url, fileOf(other).url)
 
   const printed = one.output()
@@ -48,7 +53,7 @@ t.test('make dev: two stacks side by side, the pasted first query answers, a sec
 })
 
 t.test('the death of a part that cannot be started again stops all of it', { timeout: 60_000 }, async t => {
-  const stack = await start()
+  const stack = await start(t)
   const members = await family(stack.pid)
   const ports = await listening(members)
   process.kill(fileOf(stack).services.verify.pid as number, 'SIGKILL')
@@ -59,7 +64,7 @@ t.test('the death of a part that cannot be started again stops all of it', { tim
 })
 
 t.test('a stack whose own process is killed takes its parts along', { timeout: 60_000 }, async t => {
-  const stack = await start()
+  const stack = await start(t)
   const members = await family(stack.pid)
   const ports = await listening(members)
   t.ok(members.length >= 6, `${members.length} processes`)
@@ -70,7 +75,7 @@ t.test('a stack whose own process is killed takes its parts along', { timeout: 6
 })
 
 t.test('a second stack in the same folder, and a taken port, are refused with a word of advice', { timeout: 60_000 }, async t => {
-  const stack = await start()
+  const stack = await start(t)
   const { port } = new URL(fileOf(stack).url)
   const again = (env: Record<string, string>) => exec(process.execPath, ['dev/stack.ts'], { cwd: repository, env: { ...process.env, ...env } })
     .then(() => 'it started', (error: { stderr: string }) => error.stderr)
