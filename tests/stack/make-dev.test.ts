@@ -49,6 +49,12 @@ t.test('make dev: two stacks side by side, the pasted first query answers, a sec
   t.equal((await ask(one, globex, '/tools/falkordb_read_query', { graphName: 'demo', query: 'MATCH (n) RETURN n' })).status, 404)
   t.equal((await ask(other, acme, '/api/mcp/graphs')).status, 401, 'a token of one stack is foreign to the other')
 
+  const doctor = await exec(process.execPath, ['dev/doctor.ts'], { cwd: repository, env: { ...process.env, DEV_DIR: dirname(one.path) } })
+    .then(({ stdout }) => stdout, (error: { stdout: string }) => error.stdout)
+  const [, found = ''] = doctor.split('The dev stack in')
+  t.match(found, 'falkordb')
+  t.notMatch(found, 'FAULT', '30: the doctor finds no fault in a healthy stack')
+
   t.strictSame(await Promise.all([one.stop(), other.stop()]), [[], []], 'nothing is left')
 })
 

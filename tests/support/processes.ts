@@ -29,7 +29,8 @@ async function describe (pid: string): Promise<RunningProcess | undefined> {
     const [stat, command] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile(`/proc/${pid}/cmdline`, 'utf8')])
     // proc(5): the second field, in brackets, may hold spaces.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (fields[0] === 'Z') return undefined
+    // proc(5), state and num_threads: a leader is a zombie while its threads still end, and until then its ports stay open.
+    if (fields[0] === 'Z' && Number(fields[17]) <= 1) return undefined
     return { pid: Number(pid), parent: Number(fields[1]), started: String(fields[19]), command: command.replaceAll('\0', ' ').trim() }
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
