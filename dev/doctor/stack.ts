@@ -24,7 +24,8 @@ export async function examineStack (dir: string): Promise<Finding[]> {
     ...await examinePart('verify', verify, `${verify.metrics}/ready`, logs),
     ...(await Promise.all(mcp.map((part, at) => examinePart(`mcp-${at + 1}`, part, `${part.metrics}/ready`, logs)))).flat(),
     ...await examinePart('issuer', issuer, `${issuer.url}/live`, logs),
-    ...falkordb.pid === undefined ? [] : lifeOf('falkordb', falkordb, logs),
+    // An external one has no process here; what mcp says of it stands above.
+    ...falkordb.pid === undefined ? [] : orOk('falkordb', falkordb, lifeOf('falkordb', falkordb, logs)),
     ...['ca', 'verify', 'edge'].flatMap(name => examineCertificate(join(dir, `${name}.pem`), 'restart make dev: it makes a new one')),
     await examinePath(stack, logs)
   ]
@@ -34,6 +35,8 @@ function lifeOf (name: string, { pid }: StackPart, logs: string): Finding[] {
   if (pid === undefined) return [fault(`${name} is being started again`, logs)]
   return isAlive(pid) ? [] : [fault(`${name} is gone (its process ${pid} does not exist)`, `${logs}, then restart make dev`)]
 }
+
+const orOk = (name: string, { pid }: StackPart, findings: Finding[]): Finding[] => findings.length > 0 ? findings : [ok(`${name} (pid ${pid})`)]
 
 /** A part's own word: `/ready` of our services names each dependency and what is wrong with it. */
 async function examinePart (name: string, part: StackPart, url: string, logs: string): Promise<Finding[]> {
@@ -46,7 +49,7 @@ async function examinePart (name: string, part: StackPart, url: string, logs: st
     const findings = checks.filter(([, said]) => said !== 'ok').map(([what, said]) =>
       said.startsWith('warning:') ? note(`${name}, ${what}: ${said}`) : fault(`${name}, ${what}: ${said}`, logs))
     if (!response.ok && findings.length === 0) return [fault(`${name} answers ${response.status} at ${url}: ${text}`, logs)]
-    return findings.length > 0 ? findings : [ok(`${name} (pid ${part.pid})`)]
+    return orOk(name, part, findings)
   } catch (error) {
     return [fault(`${name} does not answer at ${url} (${(error as Error).message})`, logs)]
   }

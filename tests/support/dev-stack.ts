@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { family, listening, mentioning, stillListening, stillRunning } from './processes.ts'
+import { endWithUs } from './report.ts'
 import { repository } from './stack-file.ts'
 
 export interface DevStack {
@@ -34,6 +35,7 @@ export async function startDevStack (env: Record<string, string>, script = 'test
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
   const ended = once(child, 'exit')
+  endWithUs(child, 'SIGINT')
   const path = join(folder, 'stack.json')
 
   const end = Date.now() + patience * 60_000
@@ -46,16 +48,27 @@ export async function startDevStack (env: Record<string, string>, script = 'test
     await new Promise(resolve => setTimeout(resolve, 100))
   }
 
-  async function stop (): Promise<string[]> {
+  let stopped: Promise<string[]> | undefined
+  const stop = () => {
+    stopped ??= stopAll()
+    return stopped
+  }
+
+  async function stopAll (): Promise<string[]> {
     const members = await family(child.pid as number)
     const ports = await listening(members)
     child.kill('SIGINT')
     const inTime = await Promise.race([ended.then(() => true), new Promise<false>(resolve => setTimeout(() => resolve(false), 30_000).unref())])
+    const left = async () => [
+      ...[...await stillRunning(members), ...await mentioning(folder)].map(({ pid, command }) => `process ${pid} still runs: ${command.slice(0, 200)}`),
+      ...(await stillListening(ports)).map(({ port }) => `port ${port} is still open`)
+    ]
+    // The kernel takes a moment to clear away a process that was killed.
+    for (const end = Date.now() + 2_000; Date.now() < end && (await left()).length > 0;) await new Promise(resolve => setTimeout(resolve, 50))
     const faults = [
       ...(inTime ? [] : ['the stack did not stop within 30 s']),
       ...(existsSync(path) ? ['its stack.json is still there'] : []),
-      ...[...await stillRunning(members), ...await mentioning(folder)].map(({ pid, command }) => `process ${pid} still runs: ${command.slice(0, 200)}`),
-      ...(await stillListening(ports)).map(({ port }) => `port ${port} is still open`)
+      ...await left()
     ]
     for (const { pid } of await stillRunning(members)) process.kill(pid, 'SIGKILL')
     rmSync(folder, { recursive: true, force: true })

@@ -1,5 +1,5 @@
 /** Runs the parts of a test run, prints what matters of them, and counts. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { createTapFilter, readTotals } from './tap-lines.ts'
@@ -65,8 +65,16 @@ export class Report {
   }
 }
 
+/** Ends the child when this process ends first, by a signal for one. */
+export function endWithUs (child: ChildProcess, signal: NodeJS.Signals) {
+  const end = () => child.kill(signal)
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
+}
+
 async function run (command: string, args: string[], env: Record<string, string>, keep: (line: string) => string | undefined) {
   const child = spawn(command, args, { cwd: repository, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  endWithUs(child, 'SIGTERM')
   const lines: string[] = []
   const read = (stream: NodeJS.ReadableStream) => createInterface({ input: stream }).on('line', line => {
     const kept = keep(line)
