@@ -104,5 +104,7 @@ async function download (root: string, module: string): Promise<void> {
 
 async function debianMirror (): Promise<string> {
   const { stdout } = await attempt('apt-get', ['indextargets', '--format', '$(REPO_URI) $(RELEASE)'])
-  return /^(\S+) bookworm$/m.exec(stdout)?.[1] ?? 'http://deb.debian.org/debian'
+  const mirror = /^(\S+) bookworm$/m.exec(stdout)?.[1] ?? /^(\S+) /m.exec(stdout)?.[1]
+  if (mirror === undefined) throw new Error("This machine's apt names no Debian mirror (/etc/apt/sources.list).")
+  return mirror
 }
