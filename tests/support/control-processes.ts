@@ -21,8 +21,15 @@ export function processControl (): Control {
     replicas: () => services().mcp.length,
     killReplica: async index => kill(`mcp ${index}`, services().mcp[index]),
     replicaBack: index => until(`replica ${index}`, async () => restarted(`mcp ${index}`, () => services().mcp[index]) && await answers(`${services().mcp[index]?.url}/ready`)),
-    killFalkordb: async () => kill('falkordb', services().falkordb),
-    falkordbBack: () => until('FalkorDB', async () => restarted('falkordb', () => services().falkordb) && await command(services().falkordb.url, ['PING']).then(reply => reply === 'PONG', () => false)),
+    // Whoever starts it again is held meanwhile: it stays away until it is called back.
+    killFalkordb: async () => {
+      process.kill(readStack().pid, 'SIGSTOP')
+      kill('falkordb', services().falkordb)
+    },
+    falkordbBack: async () => {
+      process.kill(readStack().pid, 'SIGCONT')
+      await until('FalkorDB', async () => restarted('falkordb', () => services().falkordb) && await command(services().falkordb.url, ['PING']).then(reply => reply === 'PONG', () => false))
+    },
     pauseFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGSTOP') },
     resumeFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGCONT') },
     falkordb: (...words) => command(services().falkordb.url, words),
