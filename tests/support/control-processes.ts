@@ -9,6 +9,11 @@ import { readStack, type Part } from './stack-file.ts'
 export function processControl (): Control {
   const services = () => readStack().services
   const killed = new Map<string, number>()
+  function supervisor (): number {
+    const { pid } = readStack()
+    if (pid === undefined) throw new Error('the stack file names no pid of its own')
+    return pid
+  }
 
   function kill (name: string, part: Part | undefined) {
     if (part?.pid === undefined) throw new Error(`the stack file names no pid of ${name}`)
@@ -23,11 +28,11 @@ export function processControl (): Control {
     replicaBack: index => until(`replica ${index}`, async () => restarted(`mcp ${index}`, () => services().mcp[index]) && await answers(`${services().mcp[index]?.url}/ready`)),
     // Whoever starts it again is held meanwhile: it stays away until it is called back.
     killFalkordb: async () => {
-      process.kill(readStack().pid, 'SIGSTOP')
+      process.kill(supervisor(), 'SIGSTOP')
       kill('falkordb', services().falkordb)
     },
     falkordbBack: async () => {
-      process.kill(readStack().pid, 'SIGCONT')
+      process.kill(supervisor(), 'SIGCONT')
       await until('FalkorDB', async () => restarted('falkordb', () => services().falkordb) && await command(services().falkordb.url, ['PING']).then(reply => reply === 'PONG', () => false))
     },
     pauseFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGSTOP') },

@@ -7,6 +7,8 @@ export interface Part { pid?: number, url?: string, metrics?: string, httpUrl?: 
 
 export interface Stack {
   mode: 'process' | 'compose'
+  /** The process that starts parts again, in process mode. */
+  pid?: number
   url: string
   mcpUrl: string
   /** Absolute path of the authority's PEM file. */
