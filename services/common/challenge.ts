@@ -1,6 +1,5 @@
 /** The WWW-Authenticate header that leads an MCP client to sign in or to step up (RFC 6750 section 3, RFC 9728 section 5.1). */
 import { AuthenticationError, ScopeError, type GatewayError } from './errors.ts'
-import { scopes } from './scopes.ts'
 
 /** The path of the protected-resource metadata of `/mcp` (RFC 9728 section 3.1, path-inserted form). */
 export const resourceMetadataPath = '/.well-known/oauth-protected-resource/mcp'
@@ -30,6 +29,3 @@ export function createChallenge (publicUrl: string, challengeScopes: string): (e
 
 /** RFC 6750 section 3 allows %x20-21 / %x23-5B / %x5D-7E in these values. */
 const quotable = (text: string) => text.replace(/[^\x20-\x7e]|["\\]/g, "'")
-
-/** All scopes, for metadata documents; `offline_access` is never among them (MCP 2026-07-28). */
-export const supportedScopes: readonly string[] = scopes

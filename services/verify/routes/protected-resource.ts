@@ -1,7 +1,8 @@
 /** Where a client reads how to sign in: OAuth 2.0 Protected Resource Metadata (RFC 9728). Made once, from settings only. */
 import type { FastifyPluginAsync } from 'fastify'
 import { Type, type Static } from 'typebox'
-import { resourceMetadataPath, resourceUrl, supportedScopes } from '@gateway/common/challenge.ts'
+import { resourceMetadataPath, resourceUrl } from '@gateway/common/challenge.ts'
+import { scopes as ownScopes } from '@gateway/common/scopes.ts'
 import type { Config } from '../config.ts'
 
 /** RFC 9728 section 3.1: the path-inserted form, and the root form that some clients ask first. */
@@ -25,8 +26,8 @@ export const protectedResourceRoutes: FastifyPluginAsync<{ config: Config }> = a
 /** The document. Where only an API key is configured it names no authorization server (RFC 9728 section 3.2: no empty lists). */
 function resourceMetadata ({ PUBLIC_URL, CHALLENGE_SCOPES, issuers }: Config): Static<typeof document> {
   // An issuer with names of its own would refuse a request for ours.
-  const named = issuers.flatMap(({ scopeMapping }) => Object.keys(scopeMapping).length > 0 ? Object.keys(scopeMapping) : supportedScopes)
-  const scopes = new Set([...CHALLENGE_SCOPES.split(' '), ...(issuers.length > 0 ? named : supportedScopes)])
+  const named = issuers.flatMap(({ scopeMapping }) => Object.keys(scopeMapping).length > 0 ? Object.keys(scopeMapping) : ownScopes)
+  const scopes = new Set([...CHALLENGE_SCOPES.split(' '), ...(issuers.length > 0 ? named : ownScopes)])
   return {
     resource: resourceUrl(PUBLIC_URL),
     ...(issuers.length > 0 && { authorization_servers: issuers.map(({ issuer }) => issuer) }),
