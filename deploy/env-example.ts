@@ -27,7 +27,7 @@ function collect (schemas: readonly TObject[]): Map<string, Setting> {
 }
 
 /** Headings in their order; others follow. */
-const groups = ['Public address', 'TLS', 'Secrets', 'Token issuer', 'API key', 'Tenants', 'FalkorDB', 'Limits', 'Tools', 'Size']
+const groups = ['Public address', 'TLS', 'Secrets', 'Token issuer', 'API key', 'Tenants', 'Shared state', 'FalkorDB', 'Limits', 'Tools', 'Size']
 const internal = 'Internal addresses (set by compose and make dev)'
 /** Those that docker-compose.yml makes from others where they are not set. */
 const derived = new Set(['PUBLIC_URL', 'FALKORDB_URL'])

@@ -1,6 +1,7 @@
 /** Settings of the compose stack itself: those that Docker, Traefik and the databases read, and no service of ours. */
 import { Type, type Static } from 'typebox'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
 
 const address = 'Public address'
@@ -80,17 +81,8 @@ function checkAcme ({ TLS_MODE: mode, DOMAIN: domain }: ComposeSettings): string
 }
 
 function checkProxies ({ TLS_MODE: mode, TRUSTED_PROXIES: proxies }: ComposeSettings): string[] {
-  const faults = list(proxies).flatMap(range => {
-    const [host = '', prefix] = range.split('/')
-    const family = isIP(host)
-    try {
-      if (family === 0) throw new TypeError('no address')
-      new BlockList().addSubnet(host, prefix === undefined ? (family === 4 ? 32 : 128) : Number(prefix), family === 4 ? 'ipv4' : 'ipv6')
-    } catch {
-      return [`TRUSTED_PROXIES has ${JSON.stringify(range)}, which is no address or CIDR range`]
-    }
-    return prefix === '0' ? [`TRUSTED_PROXIES has ${range}: everybody could say who they are`] : []
-  })
+  const faults = addressRanges(proxies).faulty.map(range => `TRUSTED_PROXIES has ${JSON.stringify(range)}, which is no address or CIDR range`)
+  for (const range of list(proxies)) if (range.endsWith('/0')) faults.push(`TRUSTED_PROXIES has ${range}: everybody could say who they are`)
   if (mode === 'upstream' && list(proxies).length === 0) faults.push('TLS_MODE=upstream needs TRUSTED_PROXIES: the addresses of the proxies that end TLS')
   return faults
 }

@@ -5,6 +5,8 @@ import { createChallenge } from '@gateway/common/challenge.ts'
 import { ValidationError } from '@gateway/common/errors.ts'
 import { createApp, pathOf, type AppOptions, type Observability } from '@gateway/common/service.ts'
 import type { Gate } from './attempt.ts'
+import type { Audit } from './audit.ts'
+import { trustProxies } from './client-address.ts'
 import type { Config } from './config.ts'
 import { bearer } from './credentials/bearer.ts'
 import { judging } from './judging.ts'
@@ -16,6 +18,7 @@ import { verifyRoute } from './routes/verify.ts'
 export interface VerifyAppOptions {
   config: Config
   gate: Gate
+  audit: Audit
   observability: Observability
 }
 
@@ -36,12 +39,12 @@ export function buildPublicApp (options: VerifyAppOptions): FastifyInstance {
   return app
 }
 
-function buildApp ({ config, gate, observability }: VerifyAppOptions): FastifyInstance {
+function buildApp ({ config, gate, audit, observability }: VerifyAppOptions): FastifyInstance {
   const app = createApp(observability, {
     challenge: createChallenge(config.PUBLIC_URL, config.CHALLENGE_SCOPES),
     tls: config.tls,
     // Only verify names a request, whatever the client sent.
-    fastify: { genReqId: () => randomUUID() } satisfies AppOptions['fastify']
+    fastify: { genReqId: () => randomUUID(), trustProxy: trustProxies(config.TRUSTED_PROXIES) } satisfies AppOptions['fastify']
   })
   ignoreBodies(app)
   app.addHook('onRequest', (_request, reply, done) => {
@@ -49,7 +52,7 @@ function buildApp ({ config, gate, observability }: VerifyAppOptions): FastifyIn
     done()
   })
   app.register(bearer, { gate })
-  app.register(judging, { gate, registry: observability.registry })
+  app.register(judging, { gate, audit, registry: observability.registry })
   return app
 }
 

@@ -2,19 +2,24 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
+import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import { list, loadConfig } from '@gateway/common/config.ts'
 import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
 import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
 import { isTenantId, soleTenant } from '@gateway/common/tenants.ts'
-import type { ApiKeyOptions } from './credentials/api-key.ts'
+import type { ApiKeyOptions } from './credentials/api-keys.ts'
 import { isJwtShaped } from './credentials/shape.ts'
 import { readIssuers, usualAlgorithms, type IssuerEntry, type ReadIssuers, type TrustedIssuer } from './issuers/trusted.ts'
 
 const addresses = 'Internal addresses (set by compose and make dev)'
 const issuer = 'Token issuer'
 const apiKey = 'API key'
+const tenants = 'Tenants'
+const limits = 'Limits'
+const state = 'Shared state'
+const operation = 'Operation'
 const port = (description: string, value: number) => Type.Integer({ group: addresses, description, default: value, minimum: 0, maximum: 65535 })
 const optional = (group: string, description: string, example?: string) => Type.String({ group, description, default: '', ...(example && { example }) })
 
@@ -25,6 +30,8 @@ export const settings = Type.Object({
   VERIFY_DECISION_PORT: port('Port of the decision that Traefik asks for; no public route may lead there.', 4181),
   VERIFY_TLS_CERT: optional(addresses, 'PEM file with the certificate of both ports, of the CA that Traefik knows as INTERNAL_CA. Empty: plain HTTP, on a loopback address only.'),
   VERIFY_TLS_KEY: optional(addresses, 'PEM file with the key of VERIFY_TLS_CERT.'),
+  VERIFY_TLS_CA: optional(addresses, 'PEM file of the CA whose client certificates INTERNAL_MTLS asks for.'),
+  INTERNAL_MTLS: Type.Boolean({ group: 'TLS', description: 'true: verify answers only who shows a client certificate of the stack\'s own CA, as Traefik then does.', default: false }),
 
   BEARER_ISSUER: optional(issuer, 'Your OIDC or OAuth issuer, exactly as "iss" of its tokens has it.', 'https://login.example.com/realms/main'),
   BEARER_JWKS_URI: optional(issuer, 'URL of its keys; empty: found through the metadata of the issuer.'),
@@ -47,9 +54,29 @@ export const settings = Type.Object({
     pattern: '^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$'
   }),
 
+  ISSUER_OUTAGE_SECONDS: Type.Integer({ group: issuer, description: 'For how long known keys of an issuer go on while it cannot be asked.', default: 21_600, minimum: 60, maximum: 604_800 }),
+  TOKEN_CACHE_ENTRIES: Type.Integer({ group: issuer, description: 'Verified tokens that are remembered, so that a signature is verified once; 0: none.', default: 10_000, minimum: 0, maximum: 1_000_000 }),
+  TOKEN_CACHE_BYTES: Type.Integer({ group: issuer, description: 'Memory for them at most, roughly.', default: 16_777_216, minimum: 65_536 }),
+
+  TENANTS_DENIED: optional(tenants, 'Tenants that are refused, comma separated; each * stands for any characters.'),
+
   MCP_API_KEY: Type.String({ group: apiKey, secret: true, description: 'One static key, sent as X-API-Key or as Bearer; empty: none. At least 32 random characters: openssl rand -hex 32.', default: '' }),
   MCP_API_KEY_TENANT: optional(apiKey, 'Tenant of MCP_API_KEY; must be set with it, unless ENABLE_MULTI_TENANCY=false.'),
-  MCP_API_KEY_SCOPES: Type.String({ group: apiKey, description: 'Scopes of MCP_API_KEY, space separated.', default: 'graph:read graph:write' })
+  MCP_API_KEY_SCOPES: Type.String({ group: apiKey, description: 'Scopes of MCP_API_KEY, space separated.', default: 'graph:read graph:write' }),
+  API_KEYS_FILE: optional(apiKey, 'JSON file of API keys, of which it holds only digests; made by make api-key, read again when it changes.'),
+
+  TENANT_REGISTRY_FILE: optional(tenants, 'JSON file of the tenants that are served, each with its scopes and limits; read again when it changes. Empty: every tenant that an issuer may name.'),
+
+  TENANT_REQUESTS_PER_SECOND: Type.Integer({ group: limits, description: 'Calls of one tenant, averaged over 10 s, on all replicas together; 0: no limit.', default: 200, minimum: 0, maximum: 1_000_000 }),
+  SUBJECT_REQUESTS_PER_SECOND: Type.Integer({ group: limits, description: 'Calls of one person or program, likewise.', default: 100, minimum: 0, maximum: 1_000_000 }),
+  ADDRESS_FAILURES_PER_SECOND: Type.Integer({ group: limits, description: 'Refused credentials from one address, averaged over 10 s; beyond it only known credentials are looked at. 0: no limit.', default: 10, minimum: 0, maximum: 1_000_000 }),
+  SHARED_EGRESS_RANGES: optional(limits, 'Addresses or CIDR ranges of cloud clients that share addresses, comma separated: no limit per address for them.'),
+  TRUSTED_PROXIES: optional(limits, 'Addresses or CIDR ranges of proxies before Traefik, comma separated, as Traefik has them.'),
+
+  VALKEY_URL: Type.String({ group: state, secret: true, description: 'redis:// or rediss:// URL of the Valkey that replicas share: revocations, and limits that hold for all together. Empty: nothing can be revoked, and each replica counts alone.', default: '' }),
+  REVOCATION_OUTAGE: Type.Union([Type.Literal('continue'), Type.Literal('refuse')], { group: state, description: 'While Valkey cannot be asked: continue with the revocations that are known, or refuse every call.', default: 'continue' }),
+
+  AUDIT_LOG_FILE: optional(operation, 'File for the audit log of verify; empty: standard output.')
 })
 
 type Settings = Static<typeof settings>
@@ -68,7 +95,7 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadVerifyConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkSomeCredential])
+  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkRanges, checkSomeCredential])
   const { issuers, warnings } = issuersOf(config, resourceUrl(config.PUBLIC_URL))
   return {
     ...config,
@@ -163,6 +190,11 @@ function checkOrigins ({ ALLOWED_ORIGINS: origins }: Settings): string[] {
   return list(origins).filter(origin => !/^[a-z][a-z0-9+.-]*:\/\/[^/?#*\s]+$/.test(origin)).map(origin => `ALLOWED_ORIGINS holds ${JSON.stringify(origin)}; an origin is like https://app.example.com, lower-case and without a path`)
 }
 
+function checkRanges ({ SHARED_EGRESS_RANGES: shared, TRUSTED_PROXIES: proxies }: Settings): string[] {
+  const faults = (name: string, ranges: string) => addressRanges(ranges).faulty.map(range => `${name} has ${JSON.stringify(range)}, which is no address or CIDR range`)
+  return [...faults('SHARED_EGRESS_RANGES', shared), ...faults('TRUSTED_PROXIES', proxies)]
+}
+
 function checkTls ({ VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key, VERIFY_HOST: host }: Settings): string[] {
   if ((cert === '') !== (key === '')) return ['VERIFY_TLS_CERT and VERIFY_TLS_KEY must be set together']
   if (cert === '') return /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host) ? [] : [`VERIFY_TLS_CERT is not set: without TLS this service listens on a loopback address only, not on ${host}`]
@@ -175,6 +207,6 @@ function checkTls ({ VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key, VERIFY_HOST: ho
   }
 }
 
-function checkSomeCredential ({ BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY }: Settings): string[] {
-  return [BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY].some(value => value !== '') ? [] : ['nobody could ever call: set BEARER_ISSUER (or BEARER_ISSUERS), or MCP_API_KEY']
+function checkSomeCredential ({ BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE }: Settings): string[] {
+  return [BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE].some(value => value !== '') ? [] : ['nobody could ever call: set BEARER_ISSUER (or BEARER_ISSUERS), MCP_API_KEY or API_KEYS_FILE']
 }

@@ -2,6 +2,7 @@
 import '@gateway/common/node-version.ts'
 import { configOrExit } from '@gateway/common/config.ts'
 import { createInternalApp, createObservability, serve } from '@gateway/common/service.ts'
+import { openAudit } from './audit.ts'
 import { buildDecisionApp, buildPublicApp } from './app.ts'
 import { loadVerifyConfig } from './config.ts'
 import { gateHealth, openGate } from './gate.ts'
@@ -9,12 +10,16 @@ import { gateHealth, openGate } from './gate.ts'
 const config = configOrExit('verify', () => loadVerifyConfig(process.env))
 const observability = createObservability('verify', config.LOG_LEVEL)
 for (const warning of config.warnings) observability.logger.warn(warning)
-const gate = openGate(config, observability.logger)
+const gate = openGate(config, observability)
+const audit = openAudit(config.AUDIT_LOG_FILE, observability.logger)
 const health = gateHealth(gate)
-const options = { config, gate, observability }
+const options = { config, gate, audit, observability }
 
 await serve(observability, health, [
   { app: buildDecisionApp(options), host: config.VERIFY_HOST, port: config.VERIFY_DECISION_PORT, name: 'decision' },
   { app: buildPublicApp(options), host: config.VERIFY_HOST, port: config.VERIFY_PORT, name: 'public' },
   { app: createInternalApp(observability, health), host: config.METRICS_HOST, port: config.METRICS_PORT, name: 'metrics' }
-], gate.close)
+], async () => {
+  await gate.close()
+  await audit.close()
+})

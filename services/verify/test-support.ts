@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { createObservability } from '@gateway/common/service.ts'
+import { openAudit } from './audit.ts'
 import { buildDecisionApp, buildPublicApp } from './app.ts'
 import { loadVerifyConfig } from './config.ts'
 import { gateHealth, openGate } from './gate.ts'
@@ -97,12 +98,14 @@ export function openService (t: Ending, env: Record<string, string>, keyOptions:
   const lines: string[] = []
   const config = loadVerifyConfig({ PUBLIC_URL: publicUrl, GATEWAY_SECRET: secret, LOG_LEVEL: 'trace', ...env })
   const observability = createObservability('verify', config.LOG_LEVEL, { write: line => lines.push(line) })
-  const gate = openGate(config, observability.logger, { ...impatient, ...keyOptions })
-  const decision = buildDecisionApp({ config, gate, observability })
-  const open = buildPublicApp({ config, gate, observability })
+  const gate = openGate(config, observability, { ...impatient, ...keyOptions })
+  const audit = openAudit(config.AUDIT_LOG_FILE, observability.logger)
+  const decision = buildDecisionApp({ config, gate, audit, observability })
+  const open = buildPublicApp({ config, gate, audit, observability })
   t.teardown(async () => {
     await Promise.all([decision.close(), open.close()])
     await gate.close()
+    await audit.close()
   })
   return {
     config,

@@ -3,15 +3,18 @@ import jwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { GatewayError } from '@gateway/common/errors.ts'
-import type { Attempt, Caller, Gate, Issuer, Token } from '../attempt.ts'
+import type { Attempt, Gate, Issuer, Token } from '../attempt.ts'
 import { judgeToken } from '../checks/token/index.ts'
-import { algorithms, type Algorithm } from '../issuers/algorithms.ts'
+import { algorithms, type Algorithm, type SigningKey } from '../issuers/algorithms.ts'
 import { callerOf } from '../issuers/claims.ts'
 import { refusal } from '../refusals.ts'
+import type { KnownToken } from './token-cache.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     attempt: Attempt | undefined
+    /** The key by which the token of the attempt is verified. */
+    signingKey: SigningKey | undefined
   }
 }
 
@@ -22,12 +25,14 @@ const canonical = new RegExp(`^${segment}\\.${segment}\\.${segment}$`)
 /** Registers @fastify/jwt with the keys and rules of the gate's issuers; verifyBearer needs it. */
 export const bearer = fp<{ gate: Gate }>(async (app, { gate }) => {
   app.decorateRequest('attempt', undefined)
+  app.decorateRequest('signingKey', undefined)
   await app.register(jwt, {
     // Runs between decoding and verifying; the PEM text it returns is the name under which @fastify/jwt keeps the parsed key.
     secret: async (request: FastifyRequest, decoded: unknown) => {
       const token = decoded as Token
       const { keys } = judgeToken(token, request.attempt as Attempt, gate)
-      return keys.pem(token.header.kid, token.header.alg as Algorithm)
+      request.signingKey = await keys.find(token.header.kid, token.header.alg as Algorithm)
+      return request.signingKey.pem
     },
     decode: { complete: true },
     verify: {
@@ -46,14 +51,14 @@ export const bearer = fp<{ gate: Gate }>(async (app, { gate }) => {
  * Verifies the attempt's bearer token.
  * @throws GatewayError of the rule that it breaks
  */
-export async function verifyBearer (attempt: Attempt, { issuers }: Gate): Promise<Caller> {
+export async function verifyBearer (attempt: Attempt, { issuers }: Gate): Promise<KnownToken> {
   const { request, credential } = attempt
   if (!canonical.test(credential?.value ?? '')) throw refusal('token_malformed')
   request.attempt = attempt
   try {
     const { payload } = await request.jwtVerify<Token>()
-    const { policy } = issuers.get(attempt.issuer) as Issuer
-    return callerOf(payload, policy)
+    const issuer = issuers.get(attempt.issuer) as Issuer
+    return { caller: callerOf(payload, issuer.policy), issuer, key: request.signingKey, until: payload.exp as number }
   } catch (error) {
     throw error instanceof GatewayError ? error : libraryRefusal(error, attempt)
   }

@@ -1,18 +1,57 @@
-import type { Credential } from '../attempt.ts'
+import type { Attempt, Caller, Credential, Gate, Issuer } from '../attempt.ts'
 import type { Check } from '../checks/index.ts'
-import { refusal } from '../refusals.ts'
+import { refusal, type Reason } from '../refusals.ts'
+import { GatewayError } from '@gateway/common/errors.ts'
 import { verifyBearer } from './bearer.ts'
+import { verifyOpaque } from './opaque.ts'
 import { isJwtShaped, maxCredentialLength } from './shape.ts'
+import { digestOf, type KnownToken } from './token-cache.ts'
 
-/** The credential is what it claims to be; afterwards the attempt has its caller. */
-export const credentialGood: Check = async (attempt, gate) => {
+/** The credential is what it claims to be; afterwards the attempt has its caller. Whoever was seen before waits for nothing. */
+export const credentialGood: Check = (attempt, gate) => {
   const { kind, value } = attempt.credential as Credential
   if (value.length > maxCredentialLength) throw refusal('token_too_large')
-  if (kind === 'bearer' && (isJwtShaped(value) || gate.apiKey === undefined)) {
-    attempt.caller = await verifyBearer(attempt, gate)
-    return
+  const isJwt = kind === 'bearer' && isJwtShaped(value)
+  if (!isJwt) {
+    const caller = gate.apiKeys.recognise(value)
+    if (caller !== undefined) return admit(attempt, caller, 'api-key')
+    if (kind === 'api-key' || (gate.apiKeys.any && !introspects(gate))) throw unlessBlocked(attempt, gate, 'api_key_unknown')
   }
-  attempt.caller = gate.apiKey?.recognise(value)
-  if (attempt.caller === undefined) throw refusal('api_key_unknown')
-  attempt.issuer = 'api-key'
+  const digest = digestOf(value)
+  const known = gate.tokens.find(digest)
+  if (known !== undefined) return admit(attempt, known.caller, known.issuer.policy.issuer)
+  const reason = gate.tokens.reasonAgainst(digest)
+  if (reason !== undefined) throw unlessBlocked(attempt, gate, reason)
+  // A signature or a question to the issuer is the dear part: who has failed too often must wait for it.
+  requireUnblocked(attempt, gate)
+  return verify(attempt, gate, digest, isJwt ? verifyBearer : verifyOpaque)
+}
+
+function admit (attempt: Attempt, caller: Caller, issuer: string): void {
+  attempt.caller = caller
+  attempt.issuer = issuer
+}
+
+async function verify (attempt: Attempt, gate: Gate, digest: string, verifier: (attempt: Attempt, gate: Gate) => Promise<KnownToken>): Promise<void> {
+  try {
+    const token = await verifier(attempt, gate)
+    gate.tokens.keep(digest, token)
+    admit(attempt, token.caller, token.issuer.policy.issuer)
+    attempt.firstUse = true
+  } catch (error) {
+    if (error instanceof GatewayError) gate.tokens.keepRefused(digest, error.reason)
+    throw error
+  }
+}
+
+const introspects = ({ issuers }: Gate) => [...issuers.values()].some((issuer: Issuer) => issuer.introspection !== undefined)
+
+function requireUnblocked ({ address }: Attempt, { limits }: Gate): void {
+  const retryAfter = limits.blocked(address)
+  if (retryAfter !== undefined) throw refusal('address_limited', { retryAfter })
+}
+
+function unlessBlocked (attempt: Attempt, gate: Gate, reason: Reason): GatewayError {
+  requireUnblocked(attempt, gate)
+  return refusal(reason)
 }

@@ -1,5 +1,6 @@
 /** What the claims of a verified token say of its caller, by the policy of its issuer. */
 import { grantedScopes } from '@gateway/common/scopes.ts'
+import { isTenantId, tenantAllowed } from '@gateway/common/tenants.ts'
 import type { Caller } from '../attempt.ts'
 import { refusal } from '../refusals.ts'
 import type { TrustedIssuer } from './trusted.ts'
@@ -17,15 +18,29 @@ const clientClaims = ['client_id', 'azp', 'cid', 'appid']
 export function callerOf (claims: Record<string, unknown>, policy: TrustedIssuer): Caller {
   const userId = claimAt(claims, policy.userClaim)
   if (typeof userId !== 'string' || userId === '' || userId.length > maxSubjectLength || !userId.isWellFormed()) throw refusal('subject_missing')
+  const named = tenantsOf(claims, policy)
+  const tenants = named.filter(tenant => tenantAllowed(tenant, policy.tenants))
   return {
+    issuer: policy.issuer,
     userId,
     clientId: clientOf(claims, policy),
     scopes: grantedScopes(scopesOf(claims, policy), policy.scopeMapping),
-    tenant: claimAt(claims, policy.tenantClaim),
-    tenants: policy.tenants,
-    expiresAt: claims.exp as number
+    tenants,
+    foreignTenantsOnly: named.length > 0 && tenants.length === 0,
+    expiresAt: claims.exp as number,
+    issuedAt: Number.isFinite(claims.iat) ? claims.iat as number : 0,
+    tokenId: textOf(claims.jti),
+    grantId: textOf(claims.gid)
   }
 }
+
+/** Tenants that the claims name, without repetition. */
+function tenantsOf (claims: Record<string, unknown>, { tenantClaim }: TrustedIssuer): string[] {
+  const tenant = claimAt(claims, tenantClaim)
+  return isTenantId(tenant) ? [tenant] : []
+}
+
+const textOf = (value: unknown) => typeof value === 'string' && value !== '' && value.length <= maxSubjectLength ? value : undefined
 
 /** A claim by its name, or by a dotted path into objects. A claim whose own name holds dots, such as a URL, comes first. */
 export function claimAt (claims: Record<string, unknown>, path: string): unknown {

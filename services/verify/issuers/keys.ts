@@ -17,7 +17,7 @@ export interface IssuerKeysOptions {
   cooldownMs?: number
   /** The same after a load that failed: shorter, because all tokens of the issuer may be waiting. */
   failureCooldownMs?: number
-  /** How long keys serve while the issuer cannot be asked, in milliseconds. */
+  /** How long keys serve while the issuer cannot be asked, in milliseconds; ISSUER_OUTAGE_SECONDS. */
   maxAgeMs?: number
   /** A clock in milliseconds that never goes back. */
   clock?: () => number
@@ -51,18 +51,21 @@ export class IssuerKeys {
   }
 
   /**
-   * The key for a token's header, in PEM.
+   * The key for a token's header.
    * @throws AuthenticationError where the issuer has no such key, UnavailableError where it cannot be asked
    */
-  async pem (kid: unknown, algorithm: Algorithm): Promise<string> {
-    const known = this.#find(kid, algorithm)
+  async find (kid: unknown, algorithm: Algorithm): Promise<SigningKey> {
+    const known = this.#known(kid, algorithm)
     if (known !== undefined) return known
     if (this.#loading !== undefined || this.#clock() >= this.#nextAttemptAt) await this.refresh()
-    const found = this.#find(kid, algorithm)
+    const found = this.#known(kid, algorithm)
     if (found !== undefined) return found
     if (!this.#failing) throw refusal('key_unknown')
     throw refusal('issuer_unavailable', { retryAfter: Math.max(1, Math.ceil((this.#nextAttemptAt - this.#clock()) / 1000)) })
   }
+
+  /** True while the issuer publishes this key, and was heard of recently enough: what it has verified counts no longer than that. */
+  holds (key: SigningKey): boolean { return this.#usable() && this.#keys.includes(key) }
 
   /** Loads the keys anew; calls at the same time share one load. Never throws: what went wrong is logged, and known keys go on. */
   refresh (): Promise<void> {
@@ -80,13 +83,15 @@ export class IssuerKeys {
 
   #usable () { return this.#clock() - this.#loadedAt < this.#maxAgeMs }
 
-  #find (kid: unknown, algorithm: Algorithm): string | undefined {
-    return this.#usable() ? this.#keys.find(key => key.kid === kid && key.algorithms.includes(algorithm))?.pem : undefined
+  #known (kid: unknown, algorithm: Algorithm): SigningKey | undefined {
+    return this.#usable() ? this.#keys.find(key => key.kid === kid && key.algorithms.includes(algorithm)) : undefined
   }
 
   async #reload (): Promise<void> {
     try {
-      this.#keys = await this.#load(this.#issuer)
+      const loaded = await this.#load(this.#issuer)
+      // A key that stays the same stays the same object, by which tokens know it.
+      this.#keys = loaded.map(key => this.#keys.find(({ kid, pem, algorithms }) => kid === key.kid && pem === key.pem && algorithms.join() === key.algorithms.join()) ?? key)
       this.#loadedAt = this.#clock()
       if (this.#failing) this.#logger.info({ issuer: this.#issuer.issuer }, 'the keys of the issuer can be had again')
       if (this.#keys.length === 0) this.#logger.warn({ issuer: this.#issuer.issuer }, 'the issuer publishes no key that could verify a token')

@@ -1,6 +1,7 @@
 /** A client may ask what its own credential is worth. The same checks as for every call; no identity headers come of it. */
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
+import { clientAddress } from '../client-address.ts'
 
 const answer = Type.Object({
   tenant: Type.String(),
@@ -14,7 +15,7 @@ const answer = Type.Object({
 export const verifyRoute: FastifyPluginAsync = async app => {
   app.get('/verify', { schema: { response: { 200: answer } } }, async request => {
     const { ':authority': authority, host, origin } = request.headers as Record<string, string | undefined>
-    const { identity, caller } = await app.judge(request, { uri: request.url, host: authority ?? host, origin })
+    const { identity, caller } = await app.judge(request, { method: request.method, uri: request.url, host: authority ?? host, origin, address: clientAddress(request) })
     return {
       tenant: identity.tenantId,
       user: identity.userId,
@@ -26,5 +27,4 @@ export const verifyRoute: FastifyPluginAsync = async app => {
   })
 }
 
-/** An expiry beyond what a Date can say is told as the last one that it can (ECMA-262, "Time Values and Time Range"). */
-const isoTime = (seconds: number) => new Date(Math.min(seconds * 1000, 8.64e15)).toISOString()
+const isoTime = (seconds: number) => new Date(seconds * 1000).toISOString()

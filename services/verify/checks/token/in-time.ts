@@ -1,3 +1,4 @@
+import { revocationSeconds } from '@gateway/common/revocations.ts'
 import { refusal } from '../../refusals.ts'
 import type { TokenCheck } from './index.ts'
 
@@ -9,6 +10,7 @@ export const inTime: TokenCheck = ({ payload: { exp, nbf, iat } }, { policy }) =
   const now = Date.now() / 1000
   if (!Number.isFinite(exp)) throw refusal('expiry_missing')
   if (now >= (exp as number)) throw refusal('token_expired')
+  if ((exp as number) - now > revocationSeconds) throw refusal('expiry_too_far')
   for (const start of [nbf, iat]) {
     if (start === undefined) continue
     if (!Number.isFinite(start) || now + policy.clockSkewSeconds < (start as number)) throw refusal('token_not_yet_valid')

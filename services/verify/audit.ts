@@ -1,0 +1,47 @@
+/**
+ * The audit log: one line for each refusal, and one when this replica meets a credential for the first time. docs/audit-log.md
+ * describes the fields. No token and no query is ever in it.
+ */
+import { pino, stdTimeFunctions, type Logger } from 'pino'
+import { pathOf } from '@gateway/common/service.ts'
+import type { GatewayError } from '@gateway/common/errors.ts'
+import type { Attempt } from './attempt.ts'
+
+export interface Audit {
+  refused: (attempt: Attempt, error: GatewayError) => void
+  firstUse: (attempt: Attempt) => void
+  /** Writes what is still to be written. */
+  close: () => Promise<void>
+}
+
+/** @param file AUDIT_LOG_FILE; empty: the lines go where the service's own log goes */
+export function openAudit (file: string, logger: Logger): Audit {
+  const destination = file === '' ? undefined : pino.destination({ dest: file, append: true, mkdir: true, mode: 0o640, sync: false })
+  // Whatever LOG_LEVEL says: who wants no audit log sends it elsewhere.
+  const lines = destination === undefined
+    ? logger.child({}, { level: 'info' })
+    : pino({ base: { name: 'verify' }, timestamp: stdTimeFunctions.isoTime }, destination)
+  return {
+    refused: (attempt, error) => lines.info({ audit: 'refused', ...factsOf(attempt), reason: error.reason ?? error.code, status: error.status }, 'refused'),
+    firstUse: attempt => lines.info({ audit: 'first_use', ...factsOf(attempt) }, 'first use of a credential'),
+    close: async () => {
+      if (destination === undefined) return
+      await new Promise<void>((resolve, reject) => lines.flush(error => error ? reject(error) : resolve()))
+      destination.end()
+    }
+  }
+}
+
+/** What is known of the attempt by now; a member that nobody knows is left out. */
+function factsOf ({ request, method, uri, address, issuer, caller, identity }: Attempt) {
+  return {
+    requestId: request.id,
+    tenant: identity?.tenantId,
+    issuer,
+    subject: caller?.userId,
+    client: caller?.clientId,
+    method,
+    route: pathOf(uri),
+    address
+  }
+}
