@@ -7,17 +7,33 @@ run := exec sh dev/node.sh
 
 # Settings given as `make dev PORT=8444` reach the commands by themselves. USER must be given: each shell has one of its own.
 token: export USER = demo
+revoke revocations: export USER =
 
-.PHONY: help dev token up down test test-compose bench doctor types lint install
+.PHONY: help dev token revoke revocations api-key api-keys revoke-api-key up down test fuzz test-compose bench doctor types lint install
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 dev: install ## the whole stack as processes of this machine, with an embedded FalkorDB (PORT, MCP_REPLICAS, DEV_DIR, FALKORDB_URL)
 	@$(run) dev/stack.ts
 
 token: install ## one access token for the running dev stack (TENANT, USER, SCOPE, TTL, DEV_DIR)
 	@$(run) dev/token.ts
+
+api-key: install ## a new API key, shown once; it works at once (TENANT, NAME, SCOPE, DAYS, DEV_DIR, API_KEYS_FILE)
+	@$(run) deploy/api-keys.ts make
+
+api-keys: install ## the API keys, without the keys themselves (DEV_DIR, API_KEYS_FILE)
+	@$(run) deploy/api-keys.ts list
+
+revoke-api-key: install ## ends an API key (ID, DEV_DIR, API_KEYS_FILE)
+	@$(run) deploy/api-keys.ts revoke
+
+revoke: install ## ends tokens before their time: TENANT=acme, USER=ada, JTI=…, GRANT=… (with ISSUER) or TOKEN=…, in the running stack or VALKEY_URL
+	@$(run) dev/revoke.ts revoke
+
+revocations: install ## lists what is revoked
+	@$(run) dev/revoke.ts revocations
 
 up: install ## the docker compose stack from .env, which is made with fresh secrets where it is absent
 	@$(run) deploy/up.ts
@@ -27,6 +43,10 @@ down: ## stops the docker compose stack; its data stay
 
 test: install ## everything: types, lint, units, journeys through real Traefik and real FalkorDB processes
 	@$(run) tests/run.ts
+
+fuzz: export FUZZ_MINUTES ?= 5
+fuzz: install ## random tokens, headers and requests against the gateway, for FUZZ_MINUTES (5) each (FUZZ_SEED, FUZZ_RUNS)
+	@$(run) tests/run.ts fuzz
 
 test-compose: install ## the same journeys against docker compose (needs an engine)
 	@$(run) tests/run-compose.ts

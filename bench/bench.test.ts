@@ -11,6 +11,7 @@ import { render } from './report.ts'
 import { figuresOf, measure, ratios, type Round, type Scenario, type Subject } from './rounds.ts'
 import { bareQueries } from './scenarios/mcp.ts'
 import { median, percentile, spread } from './statistics.ts'
+import { atLeast, atMost, told } from './targets.ts'
 import type { LoadRequest } from './transports.ts'
 import { edges, friendsOf, idOf, loadGraph, nodes, query } from './work.ts'
 
@@ -134,7 +135,8 @@ t.test('a tiny run of the floors gives a report, on every transport', async t =>
     t.equal(toFloor === undefined, subject === 'HTTP/2 over TLS')
   }
   const machine = { cores: 2, model: 'test', memoryGiB: 1, kernel: '6', loadBefore: 0, loadAfter: 0, versions: { node: '24' } }
-  const table = render({ startedAt: '', seconds: 1, machine, plan: { rounds: 2, requests: 40 }, scenarios: [scenario], results })
+  const table = render({ startedAt: '', seconds: 1, machine, plan: { rounds: 2, requests: 40 }, scenarios: [scenario], results, targets: { floors: [atMost('a line', 3, 2), atLeast('another', 3, 2, ' ×'), told('a figure', '7')] } })
+  for (const line of [/short +a line: at most 2 +3\.00/, /pass +another: at least 2 × +3\.00 ×/, /^ +a figure +7$/m]) t.match(table, line)
   for (const subject of subjects) t.equal(table.split('\n').filter(line => line.startsWith(`  ${subject.name}  `)).length, 2)
 })
 

@@ -2,6 +2,7 @@
 import { readFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { nodeArguments, nodeEnv } from '../dev/node-env.ts'
 import { startProcess } from '../dev/process.ts'
 import { lastLines } from '../dev/programs/run.ts'
 
@@ -31,9 +32,9 @@ export async function startNode (started: AsyncDisposableStack, name: string, sc
   const log = join(await temporaryFolder(started), 'log')
   let urls: Record<string, string> | undefined
   const running = await startProcess({
-    command: [process.execPath, ...profileArguments(name), join(root, script)],
+    command: [process.execPath, ...nodeArguments, ...profileArguments(name), join(root, script)],
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', ...nodeEnv(join(root, '.cache/compiled')), ...env },
     log,
     isReady: async () => { urls = urlsIn(await readFile(log, 'utf8')); return urls !== undefined }
   }, new AbortController().signal).catch(async (cause: Error) => {

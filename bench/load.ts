@@ -52,7 +52,7 @@ async function sendAll (requests: LoadRequest[], count: number): Promise<Float64
 }
 
 function faultOf ({ expect }: LoadRequest, { status, headers, body }: Answer, readContent: boolean): string | undefined {
-  if (status !== expect.status) return `answered ${status}, not ${expect.status}: ${body.slice(0, 500)}`
+  if (status !== expect.status && status !== expect.orStatus) return `answered ${status}, not ${expect.status}: ${body.slice(0, 500)}`
   if (!readContent) return undefined
   if (expect.header !== undefined && headers[expect.header[0]] !== expect.header[1]) return `header ${expect.header[0]} is ${String(headers[expect.header[0]])}, not ${expect.header[1]}`
   const missing = expect.body?.find(text => !body.includes(text))

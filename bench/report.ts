@@ -1,6 +1,7 @@
 /** The results as a table for a terminal. */
 import type { Machine } from './machine.ts'
 import type { Figures, Result } from './rounds.ts'
+import type { Target } from './targets.ts'
 
 export interface Report {
   startedAt: string
@@ -9,12 +10,14 @@ export interface Report {
   plan: { rounds: number, requests: number }
   scenarios: Array<{ name: string, title: string }>
   results: Result[]
+  /** By scenario: what the figures were meant to be. */
+  targets: Record<string, Target[]>
 }
 
 const header = ['', 'req/s', '±', '× floor', 'p50 ms', 'p99 ms', 'CPU µs/req', '× floor', 'database', 'RSS MiB', 'CPU by process']
 
 /** The whole report, one table for each scenario and concurrency. */
-export function render ({ machine, plan, scenarios, results }: Report): string {
+export function render ({ machine, plan, scenarios, results, targets }: Report): string {
   const lines = [
     `${machine.cores} cores, ${machine.model}, ${machine.memoryGiB.toFixed(1)} GiB, load average ${machine.loadBefore.toFixed(2)} before and ${machine.loadAfter.toFixed(2)} after`,
     Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`).join(', '),
@@ -29,10 +32,16 @@ export function render ({ machine, plan, scenarios, results }: Report): string {
       const rows = own.filter(result => result.concurrency === concurrency).map(rowOf)
       lines.push(...table([[`c=${concurrency}`, ...header.slice(1)], ...rows]))
     }
+    if (targets[name] !== undefined) lines.push(...verdicts(targets[name]))
   }
   const bound = results.filter(isLoadBound)
   if (bound.length > 0) lines.push('', `* the load generator was busy for more than ${busyShare * 100} % of the time: the server could do more`)
   return lines.join('\n')
+}
+
+const verdicts = (targets: readonly Target[]) => {
+  const width = Math.max(...targets.map(({ what }) => what.length))
+  return targets.map(({ what, measured, met }) => `  ${met === undefined ? '     ' : met ? 'pass ' : 'short'}  ${what.padEnd(width)}  ${measured}`)
 }
 
 /** From this share of a core on, the load generator is the bottleneck. */

@@ -3,6 +3,7 @@ import type { LoadGenerator } from './load-generator.ts'
 import type { LoadResult } from './load.ts'
 import { usageOf, type MeasuredProcess, type Usage } from './measure.ts'
 import { median, spread, sum } from './statistics.ts'
+import type { Target as Goal } from './targets.ts'
 import type { LoadRequest, Target } from './transports.ts'
 
 /** One thing that is measured: a path of processes, and how to send it requests. */
@@ -25,6 +26,15 @@ export interface Scenario {
   concurrency: readonly number[]
   /** Starts what is measured. */
   open: (bench: Bench) => Promise<Subject[]>
+  /** What the results were meant to be. */
+  goals?: (results: readonly Result[]) => Goal[]
+}
+
+/** What rounds cannot measure: one thing while another happens. */
+export interface Experiment {
+  name: string
+  title: string
+  run: (bench: Bench & { load: LoadGenerator, plan: Omit<Plan, 'concurrency'> }) => Promise<Goal[]>
 }
 
 /** What a scenario gets. */

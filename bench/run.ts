@@ -14,8 +14,9 @@ import { parseArgs } from 'node:util'
 import { startLoadGenerator } from './load-generator.ts'
 import { describeMachine } from './machine.ts'
 import { render, type Report } from './report.ts'
-import { measure, type Result, type Scenario } from './rounds.ts'
+import { measure, type Experiment, type Result, type Scenario } from './rounds.ts'
 import { scenarios } from './scenarios/index.ts'
+import type { Target } from './targets.ts'
 
 const usage = `usage: node bench/run.ts [${scenarios.map(({ name }) => name).join('] [')}] [--json]`
 const say = (line: string) => { process.stderr.write(`${line}\n`) }
@@ -52,20 +53,28 @@ function integers (name: string, usual: readonly number[]): readonly number[] {
   return numbers
 }
 
-async function bench (list: readonly Scenario[], plan: Report['plan']): Promise<Report> {
+async function bench (list: ReadonlyArray<Scenario | Experiment>, plan: Report['plan']): Promise<Report> {
   const startedAt = new Date()
   const machine = describeMachine()
   const results: Result[] = []
+  const targets: Record<string, Target[]> = {}
   await using load = startLoadGenerator()
   // Without it the round fails at once, and all that was started is ended on the way out.
   interrupted.signal.addEventListener('abort', () => load[Symbol.asyncDispose]())
   for (const scenario of list) {
     say(`${scenario.name}: starting`)
     await using started = new AsyncDisposableStack()
-    const subjects = await scenario.open({ started, say, versions: machine.versions })
+    const surroundings = { started, say, versions: machine.versions }
+    if ('run' in scenario) {
+      targets[scenario.name] = await scenario.run({ ...surroundings, load, plan })
+      continue
+    }
+    const subjects = await scenario.open(surroundings)
     interrupted.signal.throwIfAborted()
     const concurrency = integers('BENCH_CONCURRENCY', scenario.concurrency)
-    results.push(...await measure(scenario, subjects, { ...plan, concurrency }, load, say))
+    const own = await measure(scenario, subjects, { ...plan, concurrency }, load, say)
+    results.push(...own)
+    if (scenario.goals !== undefined) targets[scenario.name] = scenario.goals(own)
   }
   return {
     startedAt: startedAt.toISOString(),
@@ -73,7 +82,8 @@ async function bench (list: readonly Scenario[], plan: Report['plan']): Promise<
     machine: { ...machine, loadAfter: loadavg()[0]! },
     plan,
     scenarios: list.map(({ name, title }) => ({ name, title })),
-    results
+    results,
+    targets
   }
 }
 

@@ -18,10 +18,12 @@ export interface FloorRoutes {
   certificate: Certificate
   decisionUrl: string
   upstreamUrl: string
+  /** Public port; a free one where absent. */
+  port?: number
 }
 
 /** Starts Traefik with one route, nothing logged, nothing limited. @returns its process id and origin */
-export async function startFloorTraefik (started: AsyncDisposableStack, { program, ca, certificate, decisionUrl, upstreamUrl }: FloorRoutes): Promise<{ pid: number, url: string }> {
+export async function startFloorTraefik (started: AsyncDisposableStack, { program, ca, certificate, decisionUrl, upstreamUrl, port: wanted }: FloorRoutes): Promise<{ pid: number, url: string }> {
   const folder = await temporaryFolder(started)
   const file = join(folder, 'floor.yml')
   // JSON is YAML.
@@ -37,7 +39,7 @@ export async function startFloorTraefik (started: AsyncDisposableStack, { progra
     },
     tls: { stores: { default: { defaultCertificate: { certFile: certificate.cert, keyFile: certificate.key } } } }
   }))
-  const [port, pingPort] = [await freePort(), await freePort()]
+  const [port, pingPort] = [wanted ?? await freePort(), await freePort()]
   const running = await startProcess({
     command: [
       program, '--global.checkNewVersion=false', '--global.sendAnonymousUsage=false', '--log.level=ERROR',

@@ -11,6 +11,8 @@ export interface LoadRequest {
   body?: string
   expect: {
     status: number
+    /** Another status that is as good. */
+    orStatus?: number
     /** A response header and its exact value. */
     header?: [name: string, value: string]
     /** Texts that the body holds. */

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -61,23 +61,44 @@ t.test('openssl verifies the chains by its strict rules', { skip: hasOpenssl ? f
   t.match(execFileSync('openssl', ['x509', '-in', edge.cert, '-noout', '-checkip', '::1'], { encoding: 'utf8' }), /does match/)
 })
 
+t.test('openssl takes Traefik\'s for a client\'s and for no server\'s', { skip: hasOpenssl ? false : 'openssl is not installed' }, async t => {
+  const { make } = folder(t)
+  const { ca, traefik } = await make()
+  const verified = (purpose: string) => spawnSync('openssl', ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', ca, traefik.cert]).status === 0
+  t.equal(verified('sslclient'), true)
+  t.equal(verified('sslserver'), false)
+})
+
+t.test('run as a program it tells Traefik when all is in place, and only then', async t => {
+  const dir = t.testdir()
+  const run = () => execFileSync(process.execPath, [join(import.meta.dirname, 'certificates.ts'), dir], { encoding: 'utf8' })
+  run()
+  const told = statSync(join(dir, 'traefik/renewed')).mtimeMs
+  t.ok(statSync(join(dir, 'edge.pem')).mtimeMs <= told)
+  t.ok(statSync(join(dir, 'traefik/dynamic')).isDirectory(), 'where compose mounts the routes')
+  run()
+  t.equal(statSync(join(dir, 'traefik/renewed')).mtimeMs, told, 'nothing was made')
+})
+
 t.test('private keys can be read by their owner alone, or by a group where one is named', async t => {
   const { dir, make } = folder(t)
-  const modes = () => ['ca', 'verify', 'edge'].map(name => (statSync(join(dir, `${name}.key`)).mode & 0o777).toString(8))
+  const modes = () => ['ca', 'verify', 'traefik', 'edge'].map(name => (statSync(join(dir, `${name}.key`)).mode & 0o777).toString(8))
   await make()
-  t.strictSame(modes(), ['600', '600', '600'])
+  t.strictSame(modes(), ['600', '600', '600', '600'])
   await makeCertificates({ dir, groups: { verify: process.getgid!() } })
-  t.strictSame(modes(), ['600', '640', '600'])
+  t.strictSame(modes(), ['600', '640', '600', '600'])
+  await makeCertificates({ dir, groups: { traefik: process.getgid!() } })
+  t.strictSame(modes(), ['600', '600', '640', '640'])
 })
 
 t.test('what is whole and fits is kept', async t => {
   const { lines, make, content } = folder(t)
   await make('a.example')
-  t.equal(lines.length, 3)
-  const before = ['ca.pem', 'verify.pem', 'edge.pem'].map(content)
+  t.equal(lines.length, 4)
+  const before = ['ca.pem', 'verify.pem', 'traefik.pem', 'edge.pem'].map(content)
   await make('a.example')
   t.strictSame(lines, [])
-  t.strictSame(['ca.pem', 'verify.pem', 'edge.pem'].map(content), before)
+  t.strictSame(['ca.pem', 'verify.pem', 'traefik.pem', 'edge.pem'].map(content), before)
 })
 
 t.test('a new domain renews the public certificate only', async t => {
@@ -91,16 +112,16 @@ t.test('a new domain renews the public certificate only', async t => {
 })
 
 t.test('certificates are renewed 30 days before their end, under the same authority', async t => {
-  for (const [daysAgo, renewed] of [[790, 0], [800, 2]] as const) {
+  for (const [daysAgo, renewed] of [[790, 0], [800, 3]] as const) {
     const { lines, make, content } = folder(t)
     mock.timers.enable({ apis: ['Date'], now: Date.now() - daysAgo * day })
     await make().finally(() => mock.timers.reset())
     const authority = content('ca.pem')
-    const { verify, edge } = await make()
-    t.equal(lines.filter(line => /^making (verify|edge)\.pem .*: the old one ends \d{4}-\d\d-\d\d$/.test(line)).length, renewed)
+    const { verify, traefik, edge } = await make()
+    t.equal(lines.filter(line => /^making (verify|traefik|edge)\.pem .*: the old one ends \d{4}-\d\d-\d\d$/.test(line)).length, renewed)
     t.equal(lines.length, renewed)
     t.equal(content('ca.pem'), authority)
-    for (const { expires } of [verify, edge]) t.ok(expires.getTime() > Date.now() + 30 * day)
+    for (const { expires } of [verify, traefik, edge]) t.ok(expires.getTime() > Date.now() + 30 * day)
   }
 })
 
@@ -113,8 +134,9 @@ t.test('a broken file is never used again', async t => {
     ['the key of another certificate', (dir: string) => writeFileSync(join(dir, 'edge.key'), readFileSync(join(dir, 'verify.key'))), [/edge\.pem.*do not belong together/]],
     ['no key', (dir: string) => rmSync(join(dir, 'verify.key')), [/verify\.pem.*verify\.key is missing/]],
     ['a certificate of another authority', (dir: string) => { for (const end of ['pem', 'key']) writeFileSync(join(dir, `edge.${end}`), readFileSync(foreign.edge.cert.replace(/pem$/, end))) }, [/edge\.pem.*of another authority/]],
-    ['a lost key of the authority', (dir: string) => rmSync(join(dir, 'ca.key')), [/authority.*ca\.key is missing/, /verify\.pem.*of another authority/, /edge\.pem.*of another authority/]],
-    ['a server certificate in place of the authority', (dir: string) => { for (const end of ['pem', 'key']) writeFileSync(join(dir, `ca.${end}`), readFileSync(join(dir, `edge.${end}`))) }, [/authority.*it is no authority/, /verify\.pem.*of another authority/, /edge\.pem.*of another authority/]]
+    ['a server\'s certificate in place of the client\'s', (dir: string) => { for (const end of ['pem', 'key']) writeFileSync(join(dir, `traefik.${end}`), readFileSync(join(dir, `edge.${end}`))) }, [/traefik\.pem.*for another purpose/]],
+    ['a lost key of the authority', (dir: string) => rmSync(join(dir, 'ca.key')), [/authority.*ca\.key is missing/, /verify\.pem.*of another authority/, /traefik\.pem.*of another authority/, /edge\.pem.*of another authority/]],
+    ['a server certificate in place of the authority', (dir: string) => { for (const end of ['pem', 'key']) writeFileSync(join(dir, `ca.${end}`), readFileSync(join(dir, `edge.${end}`))) }, [/authority.*it is no authority/, /verify\.pem.*of another authority/, /traefik\.pem.*of another authority/, /edge\.pem.*of another authority/]]
   ] as const) {
     await t.test(damage, async t => {
       const { dir, lines, make } = folder(t)

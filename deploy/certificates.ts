@@ -1,6 +1,6 @@
 /**
- * The stack's own certificate authority and the certificates that it signs: verify's (internal) and the public door's where no
- * other certificate is given. Used by make dev, and by compose as `node deploy/certificates.ts DIR`.
+ * The stack's own certificate authority and the certificates that it signs: verify's (internal), Traefik's as its client, and the public
+ * door's where no other certificate is given. Used by make dev, and by compose as `node deploy/certificates.ts DIR`, again each day.
  */
 // By path, since the image of the one-shot container has no workspaces.
 import '../services/common/node-version.ts'
@@ -31,7 +31,7 @@ export interface CertificateOptions {
    * Group ids that may read a key, for services that run as other users: the key is then 0640 of that group, else 0600. The
    * process must belong to the groups; it needs no further right. The authority's own key is always 0600.
    */
-  groups?: { verify?: number | undefined, edge?: number | undefined }
+  groups?: { verify?: number | undefined, traefik?: number | undefined }
   /** Takes one line about each certificate that is made, and why. */
   say?: (line: string) => void
 }
@@ -49,9 +49,16 @@ export interface Certificates {
   ca: string
   /** verify, as Traefik reaches it: localhost, 127.0.0.1, verify. */
   verify: Certificate
+  /** Traefik, as verify's client; for INTERNAL_MTLS. */
+  traefik: Certificate
   /** The public door: localhost, 127.0.0.1, ::1 and the domain. */
   edge: Certificate
 }
+
+/** What a certificate is good for: a server's cannot be shown by a client, nor the other way round (RFC 5280 section 4.2.1.12). */
+type Purpose = 'serverAuth' | 'clientAuth'
+
+interface Leaf { name: string, hosts: string[], purpose: Purpose }
 
 interface Signer {
   certificate: X509Certificate
@@ -59,19 +66,20 @@ interface Signer {
 }
 
 /**
- * Makes what is missing of ca.pem, ca.key, verify.pem, verify.key, edge.pem and edge.key. What is there is kept while it is
- * whole, fits the names and lasts more than 30 days; else it is made anew, and `say` is told why.
+ * Makes what is missing of ca, verify, traefik and edge, each a .pem and a .key. What is there is kept while it is whole, fits the
+ * names and lasts more than 30 days; else it is made anew, and `say` is told why.
  * @throws if the domain is no host name, or files cannot be read or written
  */
 export async function makeCertificates ({ dir, domain, groups = {}, say = () => {} }: CertificateOptions): Promise<Certificates> {
   if (domain && !isHost(domain)) throw new Error(`${JSON.stringify(domain)} is no host name or address: a certificate cannot be made for it.`)
   await mkdir(dir, { recursive: true })
   const authority = await authorityIn(dir, say)
-  const leaf = (name: string, hosts: string[], group?: number) => certificateIn(dir, name, hosts, authority, group, say)
+  const leaf = (name: string, hosts: string[], purpose: Purpose, group?: number) => certificateIn(dir, { name, hosts, purpose }, authority, group, say)
   return {
     ca: join(dir, 'ca.pem'),
-    verify: await leaf('verify', ['localhost', '127.0.0.1', 'verify'], groups.verify),
-    edge: await leaf('edge', [...new Set(['localhost', '127.0.0.1', '::1', ...domain ? [domain] : []])], groups.edge)
+    verify: await leaf('verify', ['localhost', '127.0.0.1', 'verify'], 'serverAuth', groups.verify),
+    traefik: await leaf('traefik', ['traefik'], 'clientAuth', groups.traefik),
+    edge: await leaf('edge', [...new Set(['localhost', '127.0.0.1', '::1', ...domain ? [domain] : []])], 'serverAuth', groups.traefik)
   }
 }
 
@@ -99,18 +107,19 @@ async function authorityIn (dir: string, say: (line: string) => void): Promise<S
   return await store(dir, 'ca', certificate.toString('pem'), keys)
 }
 
-async function certificateIn (dir: string, name: string, hosts: string[], authority: Signer, group: number | undefined, say: (line: string) => void): Promise<Certificate> {
+async function certificateIn (dir: string, leaf: Leaf, authority: Signer, group: number | undefined, say: (line: string) => void): Promise<Certificate> {
+  const { name, hosts } = leaf
   const found = await pairIn(dir, name)
-  const fault = typeof found === 'string' ? found : misfit(found.certificate, hosts, authority.certificate)
+  const fault = typeof found === 'string' ? found : misfit(found.certificate, leaf, authority.certificate)
   if (fault !== undefined) say(`making ${name}.pem for ${hosts.join(', ')}: ${fault}`)
-  const { certificate } = typeof found === 'string' || fault !== undefined ? await issue(dir, name, hosts, authority) : found
+  const { certificate } = typeof found === 'string' || fault !== undefined ? await issue(dir, leaf, authority) : found
   const key = join(dir, `${name}.key`)
   if (group !== undefined) await chown(key, -1, group)
   await chmod(key, group === undefined ? 0o600 : 0o640)
   return { cert: join(dir, `${name}.pem`), key, expires: certificate.validToDate }
 }
 
-async function issue (dir: string, name: string, hosts: string[], authority: Signer): Promise<Signer> {
+async function issue (dir: string, { name, hosts, purpose }: Leaf, authority: Signer): Promise<Signer> {
   const keys = await newKeys()
   const period = validity(certificateDays)
   const certificate = await X509CertificateGenerator.create({
@@ -123,7 +132,7 @@ async function issue (dir: string, name: string, hosts: string[], authority: Sig
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+      new ExtendedKeyUsageExtension([ExtendedKeyUsage[purpose]]),
       new SubjectAlternativeNameExtension(hosts.map(value => ({ type: isIP(value) ? 'ip' : 'dns', value }))),
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
       await AuthorityKeyIdentifierExtension.create(await authority.certificate.publicKey.toCryptoKey(keyAlgorithm, true, ['verify']))
@@ -160,8 +169,9 @@ async function pairIn (dir: string, name: string): Promise<Signer | string> {
   return pair
 }
 
-function misfit (certificate: X509Certificate, hosts: string[], authority: X509Certificate): string | undefined {
+function misfit (certificate: X509Certificate, { hosts, purpose }: Leaf, authority: X509Certificate): string | undefined {
   if (!certificate.checkIssued(authority) || !certificate.verify(authority.publicKey)) return 'the old one is of another authority'
+  if (!certificate.keyUsage?.includes(ExtendedKeyUsage[purpose])) return 'the old one is for another purpose'
   const missing = hosts.filter(host => !(isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host, { subject: 'never' })))
   if (missing.length > 0) return `the old one lacks ${missing.join(', ')}`
 }
@@ -191,21 +201,35 @@ async function replace (path: string, content: string, mode: number): Promise<vo
   await rename(draft, path)
 }
 
-const usage = 'usage: node deploy/certificates.ts DIR [--domain HOST] [--verify-group GID] [--edge-group GID]'
+const usage = 'usage: node deploy/certificates.ts DIR [--domain HOST] [--verify-group GID] [--traefik-group GID]'
 
 async function main (): Promise<void> {
   const { values, positionals: [dir] } = parseArgs({
     allowPositionals: true,
-    options: { domain: { type: 'string' }, 'verify-group': { type: 'string' }, 'edge-group': { type: 'string' } }
+    options: { domain: { type: 'string' }, 'verify-group': { type: 'string' }, 'traefik-group': { type: 'string' } }
   })
   if (dir === undefined) throw new Error(usage)
+  let made = 0
   const { verify, edge } = await makeCertificates({
     dir,
     domain: values.domain,
-    groups: { verify: groupId(values['verify-group']), edge: groupId(values['edge-group']) },
-    say: line => console.log(line)
+    groups: { verify: groupId(values['verify-group']), traefik: groupId(values['traefik-group']) },
+    say: line => {
+      made++
+      console.log(line)
+    }
   })
+  await tellTraefik(dir, made > 0)
   console.log(`${verify.cert} is good until ${verify.expires.toISOString()}, ${edge.cert} until ${edge.expires.toISOString()}`)
+}
+
+/**
+ * Traefik watches DIR/traefik, in which compose mounts its routes as `dynamic`: whatever changes there makes it read the certificates again.
+ * It is told when all are in place, for it takes a certificate that does not fit its key for none.
+ */
+async function tellTraefik (dir: string, renewed: boolean): Promise<void> {
+  await mkdir(join(dir, 'traefik/dynamic'), { recursive: true })
+  if (renewed) await replace(join(dir, 'traefik/renewed'), `${new Date().toISOString()}\n`, 0o644)
 }
 
 function groupId (value: string | undefined): number | undefined {

@@ -5,6 +5,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { settings as mcpSettings } from '../services/mcp/config.ts'
 import { settings as verifySettings } from '../services/verify/config.ts'
+import { nodeArguments, nodeEnv } from '../dev/node-env.ts'
 import { composeSettings, users } from './settings.ts'
 
 interface Service {
@@ -45,6 +46,13 @@ t.test('defaults in the file are those of the schemas', async t => {
   for (const [, name = '', value] of named) t.equal(value, String(defaults[name]?.default), name)
 })
 
+t.test('Node is started in the images as it is by make dev, and by the user that the image was made for', async t => {
+  const dockerfile = readFileSync(resolve(import.meta.dirname, 'Dockerfile'), 'utf8')
+  for (const [name, value] of Object.entries(nodeEnv('/app/compiled'))) t.match(dockerfile, `${name}=${value}`)
+  for (const name of ['verify', 'mcp']) t.match(dockerfile, `CMD ${JSON.stringify(['node', ...nodeArguments, `services/${name}/server.ts`]).replaceAll(',', ', ')}`)
+  for (const name of ['verify', 'mcp'] as const) t.match(dockerfile.split(/^FROM /m).find(stage => stage.includes(`AS ${name}\n`)), `USER ${users[name]}:${users[name]}\n`)
+})
+
 t.test('only Traefik publishes ports', async t => {
   t.strictSame(all.filter(([, service]) => service.ports !== undefined).map(([name]) => name), ['traefik'])
 })
@@ -56,7 +64,7 @@ t.test('a network joins only those who must talk, and has a way out only where o
     gate: ['traefik', 'verify'],
     tools: ['mcp', 'traefik'],
     graph: ['falkordb', 'mcp'],
-    state: ['valkey']
+    state: ['valkey', 'verify']
   })
   t.strictSame(Object.keys(networks).filter(name => networks[name]?.internal !== true), ['edge', 'issuers'])
 })
@@ -69,7 +77,7 @@ t.test('every container is held to what it needs', async t => {
     t.match(service.user, /^[1-9][0-9]*:[1-9][0-9]*$/, `${name}: a user other than root`)
     t.ok(service.mem_limit, `${name}: a memory limit`)
     t.ok(service.pids_limit, `${name}: a limit of processes`)
-    if (name !== 'certificates') t.ok(service.healthcheck, `${name}: a health check`)
+    t.ok(service.healthcheck, `${name}: a health check`)
   }
 })
 

@@ -15,7 +15,7 @@ const middleware = (name: string) => middlewares.split(/^ {4}(?=[\w-]+:$)/m).fin
 
 t.test('14: each identity header is removed at the public door, on every router of it', async t => {
   const removed = [...middleware('remove-identity').matchAll(/^ +([\w-]+): ""$/gm)].map(([, name = '']) => name.toLowerCase())
-  t.strictSame(removed.filter(name => name !== 'forwarded').sort(), headers)
+  t.strictSame(removed.filter(name => !/forwarded/.test(name)).sort(), headers)
   t.ok(settings.TRAEFIK_ENTRYPOINTS_WEBSECURE_HTTP_MIDDLEWARES?.split(',').includes('remove-identity@file'))
   t.equal(settings.TRAEFIK_ENTRYPOINTS_WEBSECURE_HTTP_ALIASHEADERSSTRATEGY, 'reject')
 })
@@ -28,6 +28,23 @@ t.test('14: each identity header comes from the decision of verify', async t => 
 t.test('15: the decision gets no body, and of the headers only those that it judges by', async t => {
   t.match(middleware('who-is-calling'), 'forwardBody: false')
   t.match(middleware('who-is-calling'), 'authRequestHeaders: [Authorization, X-API-Key, X-Requested-Tenant, Origin]')
+})
+
+t.test('what a proxy forwards of the request is not believed: the decision is asked about the request as it came', async t => {
+  for (const name of ['Forwarded', 'X-Forwarded-Host', 'X-Forwarded-Method', 'X-Forwarded-Uri']) t.match(middleware('remove-identity'), `${name}: ""`)
+})
+
+t.test('the words of a 429 are asked for with no more headers than they are found by', async t => {
+  const [, list = ''] = /errorRequestHeaders: \[(.*)\]/.exec(middleware('in-words')) ?? []
+  t.strictSame(list.split(', ').map(name => name.toLowerCase()).sort(), [...headers, 'authorization', 'x-api-key', 'x-forwarded-for', 'x-real-ip', 'x-requested-tenant'].sort())
+})
+
+t.test('no route is reached but through a door, and each door has its words for a 429', async t => {
+  const routers = readFileSync(resolve(folder, 'dynamic/routers.yml'), 'utf8').split(/^ {4}(?=[\w-]+:$)/m).slice(1)
+  const doors = routers.filter(router => router.includes('entryPoints: [websecure]'))
+  t.strictSame(doors.map(router => /^[\w-]+/.exec(router)?.[0]), ['from-shared-addresses', 'from-trusted-proxies', 'from-unnamed-clients', 'from-anybody'])
+  for (const router of doors) t.match(router, /middlewares: \[in-words/)
+  t.ok(routers.filter(router => router.includes('parentRefs: {{ $doors | toJson }}')).length >= 6)
 })
 
 t.test('credentials end at the door', async t => {

@@ -34,7 +34,7 @@ const derived = new Set(['PUBLIC_URL', 'FALKORDB_URL'])
 
 const introduction = `# Settings of the stack, each with its default. \`make up\` writes a .env with fresh secrets; set what differs there.
 # Made by "node deploy/env-example.ts" from the services' own schemas. Write JSON and values with blanks in 'single quotes'.
-# GATEWAY_SECRET and MCP_API_KEY may lie in files instead, which GATEWAY_SECRET_FILE and MCP_API_KEY_FILE name.
+# GATEWAY_SECRET, MCP_API_KEY and BEARER_ISSUERS may lie in files instead, which GATEWAY_SECRET_FILE, MCP_API_KEY_FILE and BEARER_ISSUERS_FILE name.
 `
 
 /** The text of .env.example. */

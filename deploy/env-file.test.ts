@@ -21,9 +21,39 @@ t.test('30: missing and weak secrets are named, all at once', async t => {
   t.notMatch(faults.join(), 'changeme')
 })
 
-t.test('a stack that nobody could call is refused', async t => {
-  const { MCP_API_KEY: _, ...env } = parseEnv(freshEnv())
-  t.not(faultsIn(env).length, 0)
+t.test('a stack that nobody could call is refused; a key in the key file is enough', async t => {
+  const { MCP_API_KEY: _, MCP_API_KEY_TENANT: __, ...fresh } = parseEnv(freshEnv())
+  const dir = t.testdir()
+  const env = { ...fresh, CONFIG_DIR: dir }
+  chmodSync(dir, 0o755)
+  t.match(faultsIn(env), [/^nobody could ever call/])
+  const file = join(dir, 'api-keys.json')
+  const key = { id: '0123456789', name: 'ci', digest: `sha256:${'0'.repeat(64)}`, tenant: 'acme', scopes: ['graph:read'], created: '2026-11-20T00:00:00Z', expires: null }
+  const write = (...keys: object[]) => writeFileSync(file, JSON.stringify({ keys }), { mode: 0o644 })
+  write()
+  t.match(faultsIn(env), [/^nobody could ever call/], 'an empty one')
+  write(key)
+  t.strictSame(faultsIn(env), [])
+  write({ ...key, revoked: '2026-11-20T00:00:00Z' })
+  t.match(faultsIn(env), [/^nobody could ever call/], 'a revoked one')
+  write({ ...key, scope: 'graph:read' })
+  t.strictSame(faultsIn(env), ['API_KEYS_FILE: keys[0].scope is unknown here'])
+})
+
+t.test('the files of CONFIG_DIR are those that verify will find, and must be readable for it', async t => {
+  const dir = t.testdir({ 'tenants.json': '{ "tenants": { "acme": {} } }' })
+  const env = { ...parseEnv(freshEnv()), CONFIG_DIR: dir, TENANT_REGISTRY_FILE: '/config/tenants.json' }
+  chmodSync(dir, 0o755)
+  chmodSync(join(dir, 'tenants.json'), 0o600)
+  t.match(faultsIn(env), [/^TENANT_REGISTRY_FILE: .*tenants\.json cannot be read in verify's container, by user 10002: chmod 755 .*; chmod 644/])
+  chmodSync(join(dir, 'tenants.json'), 0o644)
+  t.strictSame(faultsIn(env), [])
+  chmodSync(dir, 0o700)
+  t.match(faultsIn(env), [/cannot be read in verify's container/])
+  chmodSync(dir, 0o755)
+  t.match(faultsIn({ ...env, TENANT_REGISTRY_FILE: '/config/none.json' }), [/^TENANT_REGISTRY_FILE: .*none\.json cannot be read \(ENOENT\)/])
+  for (const path of ['/etc/keys.json', './config/keys.json', '/config/../keys.json']) t.match(faultsIn({ ...env, API_KEYS_FILE: path }), [/^API_KEYS_FILE is .* below \/config, which is CONFIG_DIR/], path)
+  t.match(faultsIn({ ...env, CONFIG_DIR: 'config' }), [/^CONFIG_DIR must match/], 'which compose would take for a volume')
 })
 
 t.test('a fault of two services is told once', async t => {

@@ -2,10 +2,14 @@
 import { randomBytes, X509Certificate, createPrivateKey } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { dirname } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ConfigurationError } from '@gateway/common/config.ts'
+import { readTextFile } from '@gateway/common/watched-file.ts'
 import { loadMcpConfig } from '../services/mcp/config.ts'
 import { loadVerifyConfig } from '../services/verify/config.ts'
+import { parseApiKeys } from '../services/verify/credentials/api-key-file.ts'
+import { apiKeysPath, hostPath, isInConfig } from './api-key-file.ts'
 import { loadComposeSettings, publicUrl, users } from './settings.ts'
 
 /** The tenant of the API key in a fresh .env. */
@@ -41,13 +45,13 @@ export function readEnv (path: string, environment: NodeJS.ProcessEnv): NodeJS.P
 /** All that is wrong with these settings, each fault once, in words. */
 export function faultsIn (env: NodeJS.ProcessEnv): string[] {
   // What docker-compose.yml sets by itself; the files of verify's certificate are inside the stack.
-  const set = { PUBLIC_URL: publicUrl(env), FALKORDB_URL: env.FALKORDB_URL || 'redis://falkordb:6379', VERIFY_HOST: '', VERIFY_TLS_CERT: '', VERIFY_TLS_KEY: '' }
+  const set = { PUBLIC_URL: publicUrl(env), FALKORDB_URL: env.FALKORDB_URL || 'redis://falkordb:6379', VERIFY_HOST: '', VERIFY_TLS_CERT: '', VERIFY_TLS_KEY: '', ...configFiles(env) }
   const faults = [
     () => loadComposeSettings(env),
     () => loadVerifyConfig({ ...env, ...set }),
     () => loadMcpConfig({ ...env, ...set })
   ].flatMap(collected)
-  return [...new Set([...faults, ...certificateFaults(env), ...secretFileFaults(env), ...externalFaults(env)])]
+  return [...new Set([...faults, ...certificateFaults(env), ...secretFileFaults(env), ...configFileFaults(env), ...externalFaults(env)])]
 }
 
 // Its networks lead nowhere but to the stack's own FalkorDB.
@@ -86,7 +90,7 @@ export function certificateFaults (env: NodeJS.ProcessEnv): string[] {
 
 // The loaders have said already what cannot be read by whoever runs this.
 function secretFileFaults (env: NodeJS.ProcessEnv): string[] {
-  const readers = { GATEWAY_SECRET_FILE: [users.verify, users.mcp], MCP_API_KEY_FILE: [users.verify] }
+  const readers = { GATEWAY_SECRET_FILE: [users.verify, users.mcp], MCP_API_KEY_FILE: [users.verify], BEARER_ISSUERS_FILE: [users.verify] }
   return Object.entries(readers).flatMap(([name, ids]) => {
     const file = env[name]
     if (!file || !existsSync(file) || ids.every(id => readable(file, id))) return []
@@ -94,8 +98,37 @@ function secretFileFaults (env: NodeJS.ProcessEnv): string[] {
   })
 }
 
-// Docker mounts a file with the owner and mode that it has here; the folder plays no part.
-function readable (file: string, id: number): boolean {
-  const { mode, uid, gid } = statSync(file)
-  return (mode & 0o004) !== 0 || (gid === id && (mode & 0o040) !== 0) || (uid === id && (mode & 0o400) !== 0)
+/** The files of CONFIG_DIR by their paths here. A key file that is not made yet, or holds no key, lets nobody in, and so counts as not set. */
+function configFiles (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const keys = hostPath(apiKeysPath(env), env)
+  const registry = env.TENANT_REGISTRY_FILE || ''
+  return { API_KEYS_FILE: holdsNoKey(keys) ? '' : keys, TENANT_REGISTRY_FILE: isInConfig(registry) ? hostPath(registry, env) : '' }
+}
+
+function holdsNoKey (path: string): boolean {
+  if (!existsSync(path)) return true
+  try {
+    return parseApiKeys(readTextFile(path)).every(({ revoked }) => revoked !== undefined)
+  } catch (error) {
+    // Whatever is wrong with it, verify's own configuration names it.
+    if (error instanceof ConfigurationError) return false
+    throw error
+  }
+}
+
+function configFileFaults (env: NodeJS.ProcessEnv): string[] {
+  return Object.entries({ API_KEYS_FILE: apiKeysPath(env), TENANT_REGISTRY_FILE: env.TENANT_REGISTRY_FILE || '' }).flatMap(([name, path]) => {
+    if (path === '') return []
+    if (!isInConfig(path)) return [`${name} is ${JSON.stringify(path)}; it must be a path below /config, which is CONFIG_DIR of this machine`]
+    const file = hostPath(path, env)
+    if (!existsSync(file) || (readable(file, users.verify) && readable(dirname(file), users.verify, 0o5))) return []
+    return [`${name}: ${file} cannot be read in verify's container, by user ${users.verify}: chmod 755 ${dirname(file)}; chmod 644 ${file}`]
+  })
+}
+
+// Docker mounts a file or folder with the owner and mode that it has here; the folders above play no part.
+function readable (path: string, id: number, needed = 0o4): boolean {
+  const { mode, uid, gid } = statSync(path)
+  const allows = (bits: number) => (bits & needed) === needed
+  return allows(mode) || (gid === id && allows(mode >> 3)) || (uid === id && allows(mode >> 6))
 }

@@ -14,6 +14,9 @@ export const tlsModes = ['own', 'acme', 'files', 'upstream'] as const
 /** User ids, which are group ids as well, in docker-compose.yml. */
 export const users = { traefik: 10003, verify: 10002, mcp: 10004 } as const
 
+/** Requests per second from one address. */
+export const usualFloodLimit = 100
+
 const port = { minimum: 1, maximum: 65535 }
 const password = { secret: true, group: 'Secrets', pattern: '^[A-Za-z0-9_-]{24,}$' }
 const size = { group: resources, pattern: '^[1-9][0-9]*[kmg]b?$' }
@@ -34,8 +37,22 @@ export const composeSettings = Type.Object({
   ACME_CA_SERVER: Type.String({ group: tls, description: 'Directory of the ACME server, e.g. Let\'s Encrypt\'s staging or one of your own.', default: 'https://acme-v02.api.letsencrypt.org/directory', pattern: '^https://' }),
   TRUSTED_PROXIES: Type.String({
     group: tls,
-    description: 'Addresses or CIDR ranges of proxies before Traefik, comma separated. Their X-Forwarded-* headers and PROXY protocol are believed, nobody else\'s.',
+    description: 'Addresses or CIDR ranges of proxies before Traefik, comma separated. Their X-Forwarded-For and PROXY protocol are believed, nobody else\'s. They must pass the Host on. Name the proxies, not the networks of clients.',
     default: ''
+  }),
+  FLOOD_REQUESTS_PER_SECOND: Type.Integer({
+    group: 'Limits',
+    description: 'Requests from one address, averaged, that Traefik passes on before anybody is asked who it is; ten times as many at once. 0: no limit. Behind TRUSTED_PROXIES that send X-Forwarded-For it is off where SHARED_EGRESS_RANGES is set.',
+    default: usualFloodLimit,
+    minimum: 0,
+    maximum: 1_000_000
+  }),
+  CONFIG_DIR: Type.String({
+    group: 'API key',
+    description: 'Folder of this machine that verify sees as /config: api-keys.json, which make api-key changes, and the tenant registry. It begins with ./ or /.',
+    default: './config',
+    // Compose takes another text for the name of a volume.
+    pattern: '^\\.{0,2}/'
   }),
   FALKORDB_PASSWORD: Type.String({ ...password, description: 'Password of FalkorDB, 24 or more of A-Z a-z 0-9 _ -: openssl rand -hex 32.' }),
   VALKEY_PASSWORD: Type.String({ ...password, description: 'Password of Valkey, likewise.' }),

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigurationError } from '@gateway/common/config.ts'
+import { apiKeysPath, ensureApiKeyFile, hostPath } from './api-key-file.ts'
 import { faultsIn, firstTenant, freshEnv, readEnv } from './env-file.ts'
 import { publicUrl } from './settings.ts'
 
@@ -28,6 +29,7 @@ function up (): void {
   const env = readEnv(envPath, process.env)
   const faults = faultsIn(env)
   if (faults.length > 0) throw new ConfigurationError(faults)
+  ensureApiKeyFile(hostPath(apiKeysPath(env), env), true)
 
   if (docker(['up', '--detach', '--build', '--wait', '--remove-orphans']).status !== 0) {
     docker(['ps', '--all'])
@@ -62,7 +64,8 @@ function nextSteps (url: string, env: NodeJS.ProcessEnv, own: boolean): string {
       `    claude mcp add --transport http graphs ${url}/mcp --header "Authorization: Bearer $key"`
     )
   }
-  if (!env.BEARER_ISSUER && !env.BEARER_ISSUERS) lines.push('  People sign in by your identity provider: set BEARER_ISSUER and BEARER_AUDIENCE in .env, then run "make up" again.')
+  lines.push('  A key of its own for each program: make api-key TENANT=acme NAME=ci. It works at once; docs/api-keys.md says the rest.')
+  if (!env.BEARER_ISSUER && !env.BEARER_ISSUERS && !env.BEARER_ISSUERS_FILE) lines.push('  People sign in by your identity provider: set BEARER_ISSUER and BEARER_AUDIENCE in .env, then run "make up" again.')
   return [...lines, '  "make down" stops it and keeps the data.'].join('\n')
 }
 

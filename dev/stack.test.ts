@@ -167,7 +167,7 @@ t.test('the death of any other part stops everything and says why; what a killed
   const lines: string[] = []
   const stack = await startStack({ dir: two.dir, port: 0, mcpReplicas: 1, say: line => lines.push(line), settings: {} })
   t.teardown(() => stack.stop())
-  const pids = [stack.file.services.traefik, stack.file.services.issuer, stack.file.services.falkordb, ...stack.file.services.mcp].map(({ pid }) => Number(pid))
+  const pids = [stack.file.services.traefik, stack.file.services.issuer, stack.file.services.falkordb, stack.file.services.valkey, ...stack.file.services.mcp].map(({ pid }) => Number(pid))
   const members = (await Promise.all(pids.map(family))).flat()
   const ports = await listening(members)
   process.kill(Number(stack.file.services.verify.pid), 'SIGKILL')

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { apiKeysPath, ensureApiKeyFile, hostPath } from '../deploy/api-key-file.ts'
 import { freePort } from '../dev/free-port.ts'
 import { Report } from './support/report.ts'
 import { repository, type Stack } from './support/stack-file.ts'
@@ -26,6 +27,7 @@ const [httpsPort, httpPort, issuerPort] = await Promise.all([freePort(), freePor
 const secret = () => randomBytes(32).toString('hex')
 const project = `test-${process.pid}`
 const files = ['docker-compose.yml', 'tests/compose/test.yml']
+const folder = mkdtempSync(join(tmpdir(), 'gateway-compose-'))
 const env = {
   COMPOSE_PROJECT_NAME: project,
   BIND_ADDRESS: '127.0.0.1',
@@ -43,6 +45,11 @@ const env = {
   MCP_API_KEY_TENANT: 'api-key-tenant',
   MCP_API_KEY_SCOPES: 'graph:read graph:write',
   ALLOWED_ORIGINS: 'https://app.example',
+  // All tests come from the bridge's own address.
+  SHARED_EGRESS_RANGES: '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
+  TENANT_REQUESTS_PER_SECOND: '2000',
+  SUBJECT_REQUESTS_PER_SECOND: '2000',
+  CONFIG_DIR: join(folder, 'config'),
   LOG_LEVEL: 'info'
 }
 
@@ -55,8 +62,8 @@ function compose (args: string[], keep = false) {
   return { status, stdout }
 }
 
+ensureApiKeyFile(hostPath(apiKeysPath(env), env), true)
 const report = new Report()
-const folder = mkdtempSync(join(tmpdir(), 'gateway-compose-'))
 const down = () => compose(['down', '--volumes', '--remove-orphans', '--rmi', 'local', '--timeout', '10'])
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -79,7 +86,7 @@ try {
       ca,
       issuer: env.BEARER_ISSUER,
       mint: { url: `http://127.0.0.1:${issuerPort}`, secret: env.ISSUER_MINT_SECRET },
-      services: { traefik: { httpUrl: `http://127.0.0.1:${httpPort}` }, verify: {}, mcp: [{}, {}], falkordb: {} },
+      services: { traefik: { httpUrl: `http://127.0.0.1:${httpPort}` }, verify: {}, mcp: [{}, {}], falkordb: {}, valkey: {} },
       logs: '',
       compose: { project, files, env }
     }
@@ -89,9 +96,9 @@ try {
     const chosen = process.argv.slice(2)
     const tests = (pattern: string) => globSync(pattern, { cwd: repository }).sort().filter(file => chosen.length === 0 || chosen.includes(file))
     const settings = { ...env, GATEWAY_STACK: path }
-    const journeys = tests('tests/journeys/*.test.ts')
+    const journeys = [...tests('tests/journeys/*.test.ts'), ...tests('tests/attacks/*.test.ts')]
     if (journeys.length > 0) {
-      report.heading('journeys')
+      report.heading('journeys and attacks')
       await report.tap(journeys, settings, 2)
     }
     for (const file of [...tests('tests/faults/*.test.ts'), ...tests('tests/compose/*.test.ts')]) {

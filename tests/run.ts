@@ -1,7 +1,7 @@
 /**
- * `make test`: types, lint, unit tests, the journeys through one running stack, the faults, each with a stack of its own, and the
- * stack itself as people start it. The last line is `N passed, N failed`.
- * Words on the command line choose sections (types, lint, unit, journeys, faults, stack) or test files; without any, all are run.
+ * `make test`: types, lint, unit tests, the journeys through one running stack, the attacks and a short fuzz through another, the faults,
+ * each with a stack of its own, and the stack itself as people start it. The last line is `N passed, N failed`.
+ * Words on the command line choose sections (types, lint, unit, journeys, attacks, fuzz, faults, stack) or test files; without any, all are run.
  */
 import '@gateway/common/node-version.ts'
 import { randomBytes } from 'node:crypto'
@@ -27,6 +27,10 @@ const settings = {
   MCP_API_KEY_TENANT: 'api-key-tenant',
   MCP_API_KEY_SCOPES: 'graph:read graph:write',
   ALLOWED_ORIGINS: 'https://app.example',
+  // The tests send from here what thousands of clients would: limits per address hold for 127.0.0.2 and the like, which some tests use.
+  SHARED_EGRESS_RANGES: '127.0.0.1',
+  TENANT_REQUESTS_PER_SECOND: '2000',
+  SUBJECT_REQUESTS_PER_SECOND: '2000',
   LOG_LEVEL: 'info'
 }
 
@@ -73,6 +77,11 @@ const journeys = named('tests/journeys/*.test.ts')
 if (journeys.length > 0) {
   report.heading('journeys: real Traefik, real FalkorDB, one stack')
   await againstStack(journeys, 2)
+}
+const attacks = [...named('tests/attacks/*.test.ts'), ...named('tests/fuzz/*.test.ts')]
+if (attacks.length > 0) {
+  report.heading('attacks, and a short fuzz: real Traefik, raw sockets, one stack')
+  await againstStack(attacks, 2)
 }
 for (const fault of named('tests/faults/*.test.ts')) {
   report.heading(`faults: ${fault}, with a stack of its own`)

@@ -1,7 +1,12 @@
-/** What is measured, in this order. A further row (a peer, a flood) is a subject in one of these or a file of its own in this list. */
-import type { Scenario } from '../rounds.ts'
+/** What is measured, in this order. A further row (a peer) is a subject in one of these, or a file of its own in this list. */
+import type { Experiment, Scenario } from '../rounds.ts'
+import { distinctTokens } from './distinct-tokens.ts'
+import { edge } from './edge.ts'
+import { forgedTokens } from './forged-tokens.ts'
 import { mcp } from './mcp.ts'
+import { neighbour } from './neighbour.ts'
+import { sockets } from './sockets.ts'
 import { verify } from './verify.ts'
 import { wholePath } from './whole-path.ts'
 
-export const scenarios: readonly Scenario[] = [verify, mcp, wholePath]
+export const scenarios: ReadonlyArray<Scenario | Experiment> = [verify, distinctTokens, forgedTokens, edge, sockets, mcp, wholePath, neighbour]

@@ -1,78 +1,79 @@
-/** The verify service alone: the ForwardAuth decision, asked as Traefik asks it (one HTTP/2 connection over TLS), and over plain HTTP/1.1 beside it. */
+/** The verify service alone: the ForwardAuth decision over plain HTTP/1.1, and as Traefik asks it, over one HTTP/2 connection in TLS. */
 import { readFile } from 'node:fs/promises'
 import { makeCertificates } from '../../deploy/certificates.ts'
 import type { Algorithm } from '../../dev/issuer/keys.ts'
-import { startNode, temporaryFolder } from '../children.ts'
+import { startNode, temporaryFolder, type Child } from '../children.ts'
+import { decision, startGate } from '../gate.ts'
 import { startIdentityProvider } from '../identity-provider.ts'
-import type { Bench, Scenario, Subject } from '../rounds.ts'
-import type { LoadRequest, Target } from '../transports.ts'
+import type { Bench, Result, Scenario, Subject } from '../rounds.ts'
+import { atLeast, atMost, type Target as Goal } from '../targets.ts'
+import type { Target } from '../transports.ts'
 import { tenant } from '../work.ts'
 
-const publicUrl = 'https://localhost'
 const distinctTokens = 1_000
 const floor = 'floor: Fastify, a constant'
-const plainFloor = 'floor: the same, plain HTTP/1.1'
+const secureFloor = 'floor, TLS and HTTP/2'
+const names = {
+  known: 'known token',
+  off: 'the same, caches off',
+  firstRsa: 'first decision, RS256',
+  firstEc: 'first decision, ES256',
+  secure: 'known token, TLS and HTTP/2',
+  secureOff: 'the same, TLS and HTTP/2, caches off'
+}
+const cachesOff = { TOKEN_CACHE_ENTRIES: '0' }
 
 export const verify: Scenario = {
   name: 'verify',
-  title: `verify alone: the ForwardAuth decision over TLS and HTTP/2 unless said; ${distinctTokens} distinct tokens in turn unless said`,
+  title: `verify alone: the ForwardAuth decision over plain HTTP/1.1 unless said; ${distinctTokens} distinct RS256 tokens in turn, or each token once`,
   concurrency: [1, 32],
   open: async ({ started, say }: Bench): Promise<Subject[]> => {
-    const provider = started.use(await startIdentityProvider(`${publicUrl}/mcp`))
+    const provider = started.use(await startIdentityProvider('https://localhost/mcp'))
     const { ca: caFile, verify: { cert, key } } = await makeCertificates({ dir: await temporaryFolder(started) })
     const ca = await readFile(caFile, 'utf8')
-    const settings = {
-      PUBLIC_URL: publicUrl,
-      GATEWAY_SECRET: 'signs only what this benchmark asks for',
-      BEARER_ISSUER: provider.issuer,
-      BEARER_JWKS_URI: provider.jwksUri,
-      BEARER_ALGORITHMS: 'RS256,ES256',
-      VERIFY_PORT: '0',
-      VERIFY_DECISION_PORT: '0',
-      METRICS_PORT: '0'
-    }
-    const [bare, plainBare, service, plainService] = await Promise.all([
-      startNode(started, 'floor constant', 'bench/floors/constant.ts', { FLOOR_TLS_CERT: cert, FLOOR_TLS_KEY: key }),
-      startNode(started, 'floor constant, plain', 'bench/floors/constant.ts'),
-      startNode(started, 'verify', 'services/verify/server.ts', { ...settings, VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key }),
-      startNode(started, 'verify, plain', 'services/verify/server.ts', settings)
-    ])
+    const tls = { VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key }
+    const bare = await startNode(started, 'floor constant', 'bench/floors/constant.ts')
+    const secureBare = await startNode(started, 'floor constant, TLS', 'bench/floors/constant.ts', { FLOOR_TLS_CERT: cert, FLOOR_TLS_KEY: key })
+    const gate = await startGate(started, 'verify', provider)
+    const off = await startGate(started, 'verify, caches off', provider, cachesOff)
+    const secure = await startGate(started, 'verify, TLS', provider, tls)
+    const secureOff = await startGate(started, 'verify, TLS, caches off', provider, { ...tls, ...cachesOff })
 
-    say(`verify: having ${2 * distinctTokens} tokens signed`)
-    const signed = { RS256: await provider.tokens('RS256', distinctTokens), ES256: await provider.tokens('ES256', distinctTokens) }
-    const again = (algorithm: Algorithm) => () => signed[algorithm].map(token => decision(token, tenant))
-    // What a cache of verified tokens could not help with.
-    const once = async (count: number) => (await provider.tokens('RS256', count)).map(token => decision(token, tenant))
-    const constant = () => signed.RS256.map(token => decision(token, 'floor'))
+    say(`verify: having ${distinctTokens} tokens signed`)
+    const signed = await provider.tokens('RS256', distinctTokens)
+    const known = () => signed.map(token => decision(token, tenant))
+    const once = (algorithm: Algorithm) => async (count: number) => (await provider.tokens(algorithm, count)).map(token => decision(token, tenant))
+    const constant = () => signed.map(token => decision(token, 'floor'))
 
-    const secure = (url: string): Target => ({ url, transport: 'http2', ca })
-    const plain = (url: string): Target => ({ url, transport: 'http1' })
-    const overTls = (name: string, requests: Subject['requests']): Subject =>
-      ({ name, floor, processes: [{ name: 'verify', pid: service.pid }], target: secure(service.urls.decision!), requests })
+    const overHttp1 = (name: string, { pid, urls }: Child, requests: Subject['requests']): Subject =>
+      ({ name, floor, processes: [{ name: 'verify', pid }], target: { url: urls.decision!, transport: 'http1' }, requests })
+    const http2 = (url: string): Target => ({ url, transport: 'http2', ca })
+    const overTls = (name: string, { pid, urls }: Child): Subject =>
+      ({ name, floor: secureFloor, processes: [{ name: 'verify', pid }], target: http2(urls.decision!), requests: known })
     return [
-      { name: floor, processes: [{ name: 'constant', pid: bare.pid }], target: secure(bare.urls.floor!), requests: constant },
-      overTls('verify, RS256', again('RS256')),
-      overTls('verify, ES256', again('ES256')),
-      overTls('verify, RS256, each token once', once),
-      { name: plainFloor, processes: [{ name: 'constant', pid: plainBare.pid }], target: plain(plainBare.urls.floor!), requests: constant },
-      { name: 'verify, RS256, plain HTTP/1.1', floor: plainFloor, processes: [{ name: 'verify', pid: plainService.pid }], target: plain(plainService.urls.decision!), requests: again('RS256') }
+      { name: floor, processes: [{ name: 'constant', pid: bare.pid }], target: { url: bare.urls.floor!, transport: 'http1' }, requests: constant },
+      overHttp1(names.known, gate, known),
+      overHttp1(names.off, off, known),
+      overHttp1(names.firstRsa, gate, once('RS256')),
+      overHttp1(names.firstEc, gate, once('ES256')),
+      { name: secureFloor, processes: [{ name: 'constant', pid: secureBare.pid }], target: http2(secureBare.urls.floor!), requests: constant },
+      overTls(names.secure, secure),
+      overTls(names.secureOff, secureOff)
     ]
-  }
+  },
+  goals: results => [...new Set(results.map(({ concurrency }) => concurrency))].flatMap(concurrency => goalsAt(concurrency, results))
 }
 
-/** What Traefik asks of a POST to /mcp. */
-function decision (token: string, tenant: string): LoadRequest {
-  return {
-    method: 'GET',
-    path: '/decision',
-    headers: {
-      authorization: `Bearer ${token}`,
-      'x-forwarded-method': 'POST',
-      'x-forwarded-proto': 'https',
-      'x-forwarded-host': new URL(publicUrl).host,
-      'x-forwarded-uri': '/mcp',
-      'x-forwarded-for': '127.0.0.1'
-    },
-    expect: { status: 200, header: ['x-tenant-id', tenant] }
-  }
+function goalsAt (concurrency: number, results: readonly Result[]): Goal[] {
+  const of = (subject: string) => results.find(result => result.subject === subject && result.concurrency === concurrency)!
+  const rate = (subject: string) => of(subject).figures.requestsPerSecond
+  const c = `c=${concurrency}`
+  return [
+    atMost(`${c}: CPU of a known token, of the floor's`, of(names.known).toFloor!.cpu, 2, ' ×'),
+    atMost(`${c}: the same over TLS and HTTP/2`, of(names.secure).toFloor!.cpu, 2, ' ×'),
+    atLeast(`${c}: requests per second of a known token, of the same with caches off`, rate(names.known) / rate(names.off), 3, ' ×'),
+    atLeast(`${c}: the same over TLS and HTTP/2`, rate(names.secure) / rate(names.secureOff), 3, ' ×'),
+    atMost(`${c}: CPU of a first decision, RS256`, of(names.firstRsa).figures.cpuUs, 110, ' µs'),
+    atMost(`${c}: CPU of a first decision, ES256`, of(names.firstEc).figures.cpuUs, 165, ' µs')
+  ]
 }

@@ -37,11 +37,12 @@ export async function missingLibraries (file: string, env: Record<string, string
 }
 
 /**
- * A Valkey server for the module, from Debian's backports.
+ * A Valkey server, from Debian's backports.
+ * @param module falkordb.so, whose libraries it then has as well
  * @param otherwise what else the user can do, for the messages
  * @throws on every other system, and where Debian's mirror cannot be had
  */
-export async function unpackValkey (module: string, say: Say, otherwise: string): Promise<{ server: string, env: Record<string, string> }> {
+export async function unpackValkey (module: string | undefined, say: Say, otherwise: string): Promise<{ server: string, env: Record<string, string> }> {
   await requireDebian12(otherwise)
   const root = await cached('valkey-bookworm', say, folder => runs(folder, module), async folder => {
     say('downloading valkey 8 from Debian bookworm-backports into .cache/ (about 20 MB, no change to the system)')
@@ -58,22 +59,22 @@ function programOf (root: string): { server: string, env: Record<string, string>
   return { server: join(root, 'usr/bin/valkey-server'), env: { LD_LIBRARY_PATH: ['usr/lib', 'lib'].map(folder => join(root, folder, 'x86_64-linux-gnu')).join(':') } }
 }
 
-async function runs (root: string, module: string): Promise<boolean> {
+async function runs (root: string, module: string | undefined): Promise<boolean> {
   const { server, env } = programOf(root)
   if (!await isExecutable(server)) return false
   const { code } = await attempt(server, ['--version'], { env })
-  return code === 0 && (await missingLibraries(module, env)).length === 0
+  return code === 0 && (module === undefined || (await missingLibraries(module, env)).length === 0)
 }
 
 async function requireDebian12 (otherwise: string): Promise<void> {
   const release = await readFile('/etc/os-release', 'utf8').catch(() => '')
   const isDebian12 = /^ID=debian$/m.test(release) && /^VERSION_ID="?12"?$/m.test(release)
   if (!isDebian12 || !await onPath('apt-get') || !await onPath('dpkg')) {
-    throw new Error(`FalkorDB needs a server to run in: install valkey or redis 7.2 or newer so that it is on the PATH, ${otherwise}.`)
+    throw new Error(`There is no Valkey or Redis 7.2 or newer here: install one so that it is on the PATH, ${otherwise}.`)
   }
 }
 
-async function download (root: string, module: string): Promise<void> {
+async function download (root: string, module: string | undefined): Promise<void> {
   const apt = join(root, '.apt')
   const settings = join(apt, 'apt.conf')
   for (const folder of ['lists/partial', 'cache/archives/partial', 'packages']) await mkdir(join(apt, folder), { recursive: true })
@@ -95,7 +96,7 @@ async function download (root: string, module: string): Promise<void> {
     for (const file of await readdir(join(apt, 'packages'))) await run('dpkg', ['-x', join(apt, 'packages', file), root])
     for (const name of wanted) had.add(name)
     const { server, env } = programOf(root)
-    missing = [...await missingLibraries(server, env), ...await missingLibraries(module, env)]
+    missing = [...await missingLibraries(server, env), ...module === undefined ? [] : await missingLibraries(module, env)]
     wanted = packagesOf(missing).filter(name => !had.has(name))
   }
   if (missing.length > 0) throw new Error(`It lacks ${missing.join(', ')}.`)

@@ -36,6 +36,8 @@ export interface StackFile {
     issuer: StackPart
     /** Without pid where FALKORDB_URL named one that runs elsewhere. */
     falkordb: StackPart
+    /** Without pid where VALKEY_URL named one that runs elsewhere. */
+    valkey: StackPart
   }
   /** Prometheus endpoints by part. */
   metrics: Record<string, string>

@@ -4,12 +4,16 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { resourceUrl } from '@gateway/common/challenge.ts'
+import { usualFloodLimit } from '../../deploy/settings.ts'
 import { settings as mcpSettings } from '../../services/mcp/config.ts'
 import { settings as verifySettings } from '../../services/verify/config.ts'
 import { algorithms } from '../issuer/keys.ts'
 import { freePort } from '../free-port.ts'
+import { nodeArguments, nodeEnv } from '../node-env.ts'
 import { answersOk, startProcess } from '../process.ts'
 import { startFalkordb } from '../programs/falkordb.ts'
+import type { RunningServer } from '../programs/server.ts'
+import { startStateStore } from '../programs/state-store.ts'
 import type { Part } from '../supervisor.ts'
 
 export const repository = resolve(import.meta.dirname, '../..')
@@ -28,6 +32,7 @@ export interface Ports {
   decision: number
   verifyMetrics: number
   falkordb: number
+  valkey: number
   mcp: Array<{ port: number, metrics: number }>
 }
 
@@ -51,6 +56,7 @@ export async function takePorts (publicPort: number, issuerPort: number | undefi
     decision: await next(),
     verifyMetrics: await next(),
     falkordb: await next(),
+    valkey: await next(),
     mcp
   }
 }
@@ -59,10 +65,13 @@ export interface Surroundings {
   ports: Ports
   publicUrl: string
   /** Certificate files as deploy/certificates.ts made them. */
-  certificates: { ca: string, verify: { cert: string, key: string }, edge: { cert: string, key: string } }
+  certificates: { ca: string } & Record<'verify' | 'traefik' | 'edge', { cert: string, key: string }>
   gatewaySecret: string
   mintSecret: string
   falkordbUrl: string
+  valkeyUrl: string
+  /** File of API keys. */
+  apiKeys: string
   /** File of the issuer's keys. */
   issuerKeys: string
   /** Path of the log file of a part. */
@@ -103,9 +112,10 @@ export function issuerPart (around: Surroundings): Part {
 
 /** The environment of verify, without what the caller adds. */
 export function verifyEnv (around: Surroundings): Env {
-  const { ports, publicUrl, certificates, gatewaySecret } = around
+  const { ports, publicUrl, certificates, gatewaySecret, valkeyUrl } = around
   const { issuer } = addressesOf(around)
   return {
+    API_KEYS_FILE: around.apiKeys,
     ...settingsFor(verifySettings.properties, around.settings),
     PUBLIC_URL: publicUrl,
     GATEWAY_SECRET: gatewaySecret,
@@ -114,8 +124,10 @@ export function verifyEnv (around: Surroundings): Env {
     VERIFY_DECISION_PORT: String(ports.decision),
     VERIFY_TLS_CERT: certificates.verify.cert,
     VERIFY_TLS_KEY: certificates.verify.key,
+    VERIFY_TLS_CA: certificates.ca,
     METRICS_HOST: '127.0.0.1',
     METRICS_PORT: String(ports.verifyMetrics),
+    VALKEY_URL: valkeyUrl,
     // The one issuer of this stack; it may name every tenant, which must be written out.
     BEARER_ISSUERS: JSON.stringify([{ issuer, jwks_uri: `${issuer}/jwks`, audience: [resourceUrl(publicUrl)], algorithms, tenants: ['*'] }])
   }
@@ -162,9 +174,14 @@ export async function traefikPart (around: Surroundings, program: string): Promi
     TRAEFIK_PROVIDERS_FILE_DIRECTORY: join(repository, 'traefik/dynamic'),
     PUBLIC_URL: publicUrl,
     ALLOWED_ORIGINS: around.settings.ALLOWED_ORIGINS,
+    FLOOD_REQUESTS_PER_SECOND: around.settings.FLOOD_REQUESTS_PER_SECOND || String(usualFloodLimit),
+    SHARED_EGRESS_RANGES: around.settings.SHARED_EGRESS_RANGES,
+    ...proxies(around.settings.TRUSTED_PROXIES),
     VERIFY_URL: addresses.verify,
     VERIFY_DECISION_URL: addresses.decision,
     INTERNAL_CA: certificates.ca,
+    INTERNAL_CERT: certificates.traefik.cert,
+    INTERNAL_KEY: certificates.traefik.key,
     MCP_URLS: addresses.mcp.map(({ url }) => url).join(','),
     OAUTH_URL: '',
     TLS_MODE: 'own',
@@ -184,6 +201,16 @@ export async function traefikPart (around: Surroundings, program: string): Promi
   }
 }
 
+/** Whose forwarded addresses are believed. Traefik takes no empty list. */
+function proxies (trusted: string | undefined): Env {
+  if (!trusted) return {}
+  return {
+    TRUSTED_PROXIES: trusted,
+    TRAEFIK_ENTRYPOINTS_WEBSECURE_FORWARDEDHEADERS_TRUSTEDIPS: trusted,
+    TRAEFIK_ENTRYPOINTS_WEBSECURE_PROXYPROTOCOL_TRUSTEDIPS: trusted
+  }
+}
+
 /** The embedded FalkorDB; its append-only file in `dir` brings the graphs back after a restart. */
 export function falkordbPart (around: Surroundings, dir: string): Part {
   const { MAX_ROWS, QUERY_TIMEOUT_MS, QUERY_TIMEOUT_MAX_MS, QUERY_MEMORY_BYTES } = { ...around.settings, ...around.extra.mcp }
@@ -194,18 +221,27 @@ export function falkordbPart (around: Surroundings, dir: string): Part {
     TIMEOUT_MAX: QUERY_TIMEOUT_MAX_MS,
     QUERY_MEM_CAPACITY: QUERY_MEMORY_BYTES
   }).filter(([, value]) => value).map(([name, value]) => [name, Number(value)]))
+  return serverPart('falkordb', around, say => startFalkordb({ port: around.ports.falkordb, dir, args, say }))
+}
+
+/** The embedded store of shared state; its append-only file in `dir` brings the revocations back after a restart. */
+export function valkeyPart (around: Surroundings, dir: string): Part {
+  return serverPart('valkey', around, say => startStateStore({ port: around.ports.valkey, dir, say }))
+}
+
+function serverPart (name: string, around: Surroundings, begin: (say: (line: string) => void) => Promise<RunningServer>): Part {
   return {
-    name: 'falkordb',
+    name,
     whenItDies: 'restart',
     async start () {
       let said = ''
-      const running = await startFalkordb({ port: around.ports.falkordb, dir, args, say: line => { said = line } })
-      const log = createWriteStream(around.logOf('falkordb'), { flags: 'a' })
+      const running = await begin(line => { said = line })
+      const log = createWriteStream(around.logOf(name), { flags: 'a' })
       running.process.stdout?.pipe(log, { end: false })
       running.process.stderr?.pipe(log, { end: false })
       const ended = new Promise<string>(resolve => running.process.once('exit', () => {
         log.end()
-        resolve(said.replace(/^FalkorDB /, '') || 'ended')
+        resolve(said.replace(/^\S+ /, '') || 'ended')
       }))
       return { pid: running.pid, ended, stop: () => running.stop() }
     }
@@ -217,9 +253,9 @@ function nodePart (name: string, around: Surroundings, service: ServiceName, ent
     name,
     whenItDies: 'stop all',
     start: signal => startProcess({
-      command: [process.execPath, entry],
+      command: [process.execPath, ...nodeArguments, entry],
       cwd: repository,
-      env: { ...ambient(), ...env, ...around.extra[service] },
+      env: { ...ambient(), ...nodeEnv(join(repository, '.cache/compiled')), ...env, ...around.extra[service] },
       log: around.logOf(name),
       isReady: signal => answersOk(readyUrl, signal)
     }, signal)

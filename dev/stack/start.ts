@@ -6,16 +6,18 @@ import { connect, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { resourceUrl } from '@gateway/common/challenge.ts'
+import { apiKeysInStack, ensureApiKeyFile } from '../../deploy/api-key-file.ts'
 import { makeCertificates } from '../../deploy/certificates.ts'
 import { mintToken, type TokenRequest } from '../issuer/client.ts'
 import { watchLogs } from '../log-watch.ts'
 import { findFalkordb } from '../programs/falkordb.ts'
 import { onPath, type Say } from '../programs/run.ts'
+import { findStateStore } from '../programs/state-store.ts'
 import { findTraefik } from '../programs/traefik.ts'
 import { Supervisor } from '../supervisor.ts'
 import { call, toolCall } from './call.ts'
 import { defaultDir, StackError, takeDirectory, writeStackFile, type StackFile } from './file.ts'
-import { addressesOf, falkordbPart, issuerPart, mcpName, mcpPart, repository, takePorts, traefikPart, verifyPart, type Env, type ServiceName, type Surroundings } from './parts.ts'
+import { addressesOf, falkordbPart, issuerPart, mcpName, mcpPart, repository, takePorts, traefikPart, valkeyPart, verifyPart, type Env, type ServiceName, type Surroundings } from './parts.ts'
 
 export interface StackOptions {
   /** Folder of certificates, keys, graphs, logs and stack.json; `.dev` where absent. */
@@ -28,7 +30,7 @@ export interface StackOptions {
   mcpEntry?: string
   /** Added to a service's environment, above all that the stack sets. */
   env?: Partial<Record<ServiceName, Env>>
-  /** Where FALKORDB_URL and the services' settings are taken from; process.env where absent. */
+  /** Where FALKORDB_URL, VALKEY_URL and the services' settings are taken from; process.env where absent. */
   settings?: Env
   /** Takes each line of progress. */
   say?: Say
@@ -118,18 +120,23 @@ async function prepare (dir: string, port: number, mcpReplicas: number, { settin
   const ports = await takePorts(port, await lastIssuerPort(dir), mcpReplicas)
   await writeFile(join(dir, 'issuer/port'), String(ports.issuer))
   stopping.throwIfAborted()
-  const { ca, verify, edge } = await makeCertificates({ dir, say })
+  const { ca, verify, traefik, edge } = await makeCertificates({ dir, say })
+  const apiKeys = resolve(apiKeysInStack(dir))
+  ensureApiKeyFile(apiKeys, false)
   return {
     ports,
     publicUrl: `https://localhost:${ports.public}`,
     certificates: {
       ca: resolve(ca),
       verify: { cert: resolve(verify.cert), key: resolve(verify.key) },
+      traefik: { cert: resolve(traefik.cert), key: resolve(traefik.key) },
       edge: { cert: resolve(edge.cert), key: resolve(edge.key) }
     },
     gatewaySecret: randomBytes(32).toString('hex'),
     mintSecret: randomBytes(32).toString('hex'),
     falkordbUrl: settings.FALKORDB_URL || `redis://127.0.0.1:${ports.falkordb}`,
+    valkeyUrl: settings.VALKEY_URL || `redis://127.0.0.1:${ports.valkey}`,
+    apiKeys,
     issuerKeys: resolve(dir, 'issuer/keys.json'),
     logOf: part => resolve(logs, `${part}.log`),
     settings,
@@ -165,13 +172,17 @@ async function requireFree (port: number): Promise<void> {
 
 async function startParts (supervisor: Supervisor, around: Surroundings, dir: string, { mcpEntry, settings = process.env }: StackOptions, say: Say): Promise<void> {
   const embedded = !settings.FALKORDB_URL
-  if (!embedded) await requireAnswer(around.falkordbUrl)
+  const ownState = !settings.VALKEY_URL
+  if (!embedded) await requireAnswer('FALKORDB_URL', around.falkordbUrl)
+  if (!ownState) await requireAnswer('VALKEY_URL', around.valkeyUrl)
   say(embedded ? 'Looking for Traefik and FalkorDB (the first time they are downloaded or built; that can take minutes)' : 'Looking for Traefik')
   const traefik = findTraefik(line => say(`traefik: ${line}`))
   const falkordb = embedded ? findFalkordb(line => say(`falkordb: ${line}`)) : undefined
   const [program] = await unless(supervisor.stopping, Promise.all([traefik, falkordb]))
+  // Not beside FalkorDB's: both are the same server program, which may have to be downloaded.
+  if (ownState) await unless(supervisor.stopping, findStateStore(line => say(`valkey: ${line}`)))
   say(embedded ? `Starting FalkorDB (graphs are kept in ${join(dir, 'falkordb')}) and the development issuer` : 'Starting the development issuer')
-  await supervisor.start(issuerPart(around), ...embedded ? [falkordbPart(around, resolve(dir, 'falkordb'))] : [])
+  await supervisor.start(issuerPart(around), ...embedded ? [falkordbPart(around, resolve(dir, 'falkordb'))] : [], ...ownState ? [valkeyPart(around, resolve(dir, 'valkey'))] : [])
   say('Starting verify')
   await supervisor.start(verifyPart(around))
   say(`Starting mcp (${around.ports.mcp.length} ${around.ports.mcp.length === 1 ? 'replica' : 'replicas'})`)
@@ -181,14 +192,14 @@ async function startParts (supervisor: Supervisor, around: Surroundings, dir: st
   await supervisor.start(await traefikPart(around, program))
 }
 
-async function requireAnswer (url: string): Promise<void> {
-  if (!URL.canParse(url)) throw new StackError('FALKORDB_URL is no URL of the form redis://[user:password@]host[:port]')
+async function requireAnswer (name: 'FALKORDB_URL' | 'VALKEY_URL', url: string): Promise<void> {
+  if (!URL.canParse(url)) throw new StackError(`${name} is no URL of the form redis://[user:password@]host[:port]`)
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) })
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(5_000) })
   } catch (cause) {
-    throw new StackError(`FALKORDB_URL leads to ${hostname}:${port || 6379}, where nothing answers. Start that FalkorDB, or unset FALKORDB_URL to use an embedded one.`, { cause })
+    throw new StackError(`${name} leads to ${hostname}:${port || 6379}, where nothing answers. Start that server, or unset ${name} to use an embedded one.`, { cause })
   } finally {
     socket.destroy()
   }
@@ -208,7 +219,7 @@ async function unless<T> (stopping: AbortSignal, work: Promise<T>): Promise<T> {
 }
 
 function describeStack (supervisor: Supervisor, around: Surroundings, dir: string): StackFile {
-  const { publicUrl, falkordbUrl, mintSecret } = around
+  const { publicUrl, falkordbUrl, valkeyUrl, mintSecret } = around
   const { issuer, http, internal, verify, verifyMetrics, mcp } = addressesOf(around)
   return {
     ready: true,
@@ -224,7 +235,8 @@ function describeStack (supervisor: Supervisor, around: Surroundings, dir: strin
       verify: { pid: supervisor.pid('verify'), url: verify, metrics: verifyMetrics },
       mcp: mcp.map(({ url, metrics }, replica) => ({ pid: supervisor.pid(mcpName(replica)), url, metrics })),
       issuer: { pid: supervisor.pid('issuer'), url: issuer },
-      falkordb: { pid: supervisor.pid('falkordb'), url: falkordbUrl }
+      falkordb: { pid: supervisor.pid('falkordb'), url: falkordbUrl },
+      valkey: { pid: supervisor.pid('valkey'), url: valkeyUrl }
     },
     metrics: {
       traefik: `${internal}/metrics`,

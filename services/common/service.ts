@@ -13,12 +13,16 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The caller's tenant once it is known; goes into the error body. */
     tenantForErrors: string | undefined
+    /** performance.now() at its arrival; 0 once it has been counted. */
+    startedAt: number
     /** The path that the client asked for, where the request is another's question about it. */
     pathForErrors: string | undefined
   }
   interface FastifyContextConfig {
     /** A route that anybody may call says so here; nothing else exempts it from an app's authentication. */
     public?: boolean
+    /** The route tells each call where it wants it told: its lines here are for debugging only. */
+    audited?: boolean
   }
 }
 
@@ -46,11 +50,28 @@ export function createObservability (service: string, level: string, destination
   return { service, logger: destination ? pino(options, destination) : pino(options), registry }
 }
 
+/** What a TLS port shows, and asks for; all in PEM. */
+export interface ServerTls {
+  cert: string
+  key: string
+  /** Authority of the client certificates that are then demanded; nobody is asked for one where it is undefined. */
+  clientCa?: string | undefined
+}
+
+/** Below this nothing is spoken: both ends are ours. */
+const minVersion = 'TLSv1.3'
+const contextOf = ({ cert, key, clientCa }: ServerTls) => ({ cert, key, minVersion, ...(clientCa !== undefined && { ca: clientCa }) } as const)
+
+/** Shows another certificate to those who connect from now on; connections that are there go on. */
+export function renewTls (app: FastifyInstance, tls: ServerTls): void {
+  (app.server as unknown as Http2SecureServer).setSecureContext(contextOf(tls))
+}
+
 export interface AppOptions {
   /** Value of WWW-Authenticate for an error, where it wants one. */
   challenge?: (error: GatewayError) => string | undefined
-  /** Certificate and key in PEM: the app then serves TLS with HTTP/2, and HTTP/1.1 to those who know no other. */
-  tls?: { cert: string, key: string } | undefined
+  /** The app then serves HTTP/2 over TLS, and nothing else. */
+  tls?: ServerTls | undefined
   /** Largest request body in bytes. */
   bodyLimit?: number
   /** Further options of Fastify. */
@@ -80,7 +101,7 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
     ...options.fastify
   }
   const app = (options.tls
-    ? Fastify({ ...base, http2: true, https: { allowHTTP1: true, minVersion: 'TLSv1.3', ...options.tls } } as FastifyServerOptions)
+    ? Fastify({ ...base, http2: true, https: { allowHTTP1: false, requestCert: options.tls.clientCa !== undefined, rejectUnauthorized: true, ...contextOf(options.tls) } } as FastifyServerOptions)
     : Fastify(base)) as unknown as FastifyInstance
   if (options.tls) drainSessions(app)
 
@@ -108,8 +129,8 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
 export function sendError (error: GatewayError, request: FastifyRequest, reply: FastifyReply, challenge?: AppOptions['challenge']): FastifyReply {
   if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code, reason: error.reason }, error.message)
   // What is said of a query or of arguments may quote them, which no log may do.
-  else if (error.type === 'QueryError' || error.type === 'ValidationError') request.log.info({ code: error.code, reason: error.reason }, error.type)
-  else request.log.info({ code: error.code, reason: error.reason, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
+  else if (error.type === 'QueryError' || error.type === 'ValidationError') request.log[levelOf(request)]({ code: error.code, reason: error.reason }, error.type)
+  else request.log[levelOf(request)]({ code: error.code, reason: error.reason, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
   const wwwAuthenticate = challenge?.(error)
   if (wwwAuthenticate !== undefined) reply.header('www-authenticate', wwwAuthenticate)
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
@@ -119,13 +140,13 @@ export function sendError (error: GatewayError, request: FastifyRequest, reply: 
     : errorBody(error, { path: request.pathForErrors ?? pathOf(request.url), tenant: request.tenantForErrors, requestId: request.id }))
 }
 
+const levelOf = ({ routeOptions }: FastifyRequest) => routeOptions.config?.audited === true ? 'debug' : 'info'
+
 /** The path of a request target, without its query string. */
 export function pathOf (url: string): string {
   const end = url.indexOf('?')
   return end < 0 ? url : url.slice(0, end)
 }
-
-const starts = new WeakMap<FastifyRequest, number>()
 
 function measure (app: FastifyInstance, registry: Registry) {
   const labelNames = ['method', 'route', 'status'] as const
@@ -134,21 +155,24 @@ function measure (app: FastifyInstance, registry: Registry) {
     name: 'http_request_duration_seconds', help: 'Time from request to answer', labelNames: ['route'], buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120], registers: [registry]
   }))
   const inProgress = metric(registry, 'http_requests_in_progress', () => new Gauge({ name: 'http_requests_in_progress', help: 'HTTP requests not answered yet', registers: [registry] }))
+  // prom-client looks a set of labels up by sorting and joining them: once is enough.
+  const counted = remembering((method: string, route: string, status: number) => requests.labels({ method, route, status }))
+  const timed = remembering((route: string) => duration.labels({ route }))
+  app.decorateRequest('startedAt', 0)
   app.addHook('onRequest', (request, _reply, done) => {
-    starts.set(request, performance.now())
+    request.startedAt = performance.now()
     inProgress.inc()
     done()
   })
   const finish = (request: FastifyRequest, status: number) => {
-    const start = starts.get(request)
-    if (start === undefined) return
-    starts.delete(request)
-    const elapsed = performance.now() - start
+    if (request.startedAt === 0) return
+    const elapsed = performance.now() - request.startedAt
+    request.startedAt = 0
     const route = request.routeOptions.url ?? 'none'
     inProgress.dec()
-    requests.inc({ method: knownMethods.has(request.method) ? request.method : 'other', route, status })
-    duration.observe({ route }, elapsed / 1000)
-    request.log.info({ method: request.method, route, status, ms: Math.round(elapsed * 1000) / 1000 }, 'answered')
+    counted(knownMethods.has(request.method) ? request.method : 'other', route, status).inc()
+    timed(route).observe(elapsed / 1000)
+    request.log[levelOf(request)]({ method: request.method, route, status, ms: Math.round(elapsed * 1000) / 1000 }, 'answered')
   }
   app.addHook('onResponse', (request, reply, done) => {
     finish(request, reply.statusCode)
@@ -159,6 +183,17 @@ function measure (app: FastifyInstance, registry: Registry) {
     finish(request, 499)
     done()
   })
+}
+
+/** The same function, which makes its value once for the same arguments; for a few of them. */
+function remembering<A extends Array<string | number>, T> (make: (...key: A) => T): (...key: A) => T {
+  const made = new Map<string, T>()
+  return (...key) => {
+    const name = key.join(' ')
+    let value = made.get(name)
+    if (value === undefined) made.set(name, value = make(...key))
+    return value
+  }
 }
 
 const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'])

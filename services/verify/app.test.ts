@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import { request as httpRequest, type ServerResponse } from 'node:http'
 import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
-import { request as httpsRequest } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { makePair } from '@gateway/common/test-certificate.ts'
 import { forwarded, openService, publicUrl, resource, startIssuer, trusting, trustingAll } from './test-support.ts'
 
@@ -130,6 +129,12 @@ t.test('over TLS, as Traefik asks', async t => {
     return session
   }
 
+  const openPlain = async (t: Test) => {
+    const service = openService(t, trusting(issuer))
+    await service.decision.listen({ host: '127.0.0.1', port: 0 })
+    return (service.decision.server.address() as AddressInfo).port
+  }
+
   await t.test('HTTP/2 carries many decisions on one connection', async t => {
     const session = openSession(t)
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(session, { ':path': '/decision', ...forwarded('/mcp'), authorization })))
@@ -137,15 +142,15 @@ t.test('over TLS, as Traefik asks', async t => {
     t.match((await ask(session, { ':path': '/decision', ...forwarded('/mcp') })).headers, { ':status': 401, 'www-authenticate': /^Bearer / })
   })
 
-  await t.test('two headers of one kind are 400, over HTTP/2 and HTTP/1.1', async t => {
+  await t.test('two headers of one kind are 400', async t => {
     const session = openSession(t)
-    const twice = { 'x-api-key': ['one', 'two'] }
-    t.match((await ask(session, { ':path': '/decision', ...forwarded('/mcp'), ...twice })).headers, { ':status': 400 })
+    t.match((await ask(session, { ':path': '/decision', ...forwarded('/mcp'), 'x-api-key': ['one', 'two'] })).headers, { ':status': 400 })
+    const plain = await openPlain(t)
+    const headers = [...Object.entries(forwarded('/mcp')).flat(), 'Authorization', 'Bearer garbage', 'AUTHORIZATION', authorization, 'Host', 'verify']
     const status = await new Promise((resolve, reject) => {
-      const headers = [...Object.entries(forwarded('/mcp')).flat(), 'Authorization', 'Bearer garbage', 'AUTHORIZATION', authorization, 'Host', 'verify']
-      httpsRequest({ host: '127.0.0.1', port, path: '/decision', ...trust, headers }, response => { response.resume().on('end', () => resolve(response.statusCode)) }).on('error', reject).end()
+      httpRequest({ host: '127.0.0.1', port: plain, path: '/decision', headers }, response => { response.resume().on('end', () => resolve(response.statusCode)) }).on('error', reject).end()
     })
-    t.equal(status, 400)
+    t.equal(status, 400, 'over HTTP/1.1 without TLS, as on one machine')
   })
 
   await t.test('a stop answers what is in flight and does not wait for the peer to hang up', async t => {

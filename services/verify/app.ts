@@ -13,6 +13,7 @@ import { judging } from './judging.ts'
 import { decisionRoute } from './routes/decision.ts'
 import { healthRoute } from './routes/health.ts'
 import { protectedResourceRoutes } from './routes/protected-resource.ts'
+import { tooManyRequestsRoute } from './routes/too-many-requests.ts'
 import { verifyRoute } from './routes/verify.ts'
 
 export interface VerifyAppOptions {
@@ -26,6 +27,7 @@ export interface VerifyAppOptions {
 export function buildDecisionApp (options: VerifyAppOptions): FastifyInstance {
   const app = buildApp(options)
   app.register(decisionRoute, { secrets: options.config.secrets })
+  app.register(tooManyRequestsRoute, { gate: options.gate, secrets: options.config.secrets, registry: options.observability.registry })
   return app
 }
 
@@ -51,7 +53,7 @@ function buildApp ({ config, gate, audit, observability }: VerifyAppOptions): Fa
     reply.header('cache-control', 'no-store')
     done()
   })
-  app.register(bearer, { gate })
+  app.register(bearer)
   app.register(judging, { gate, audit, registry: observability.registry })
   return app
 }

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Identity } from '@gateway/common/identity.ts'
 import type { Scope } from '@gateway/common/scopes.ts'
 import type { ApiKeys } from './credentials/api-keys.ts'
+import type { Lane } from './credentials/lane.ts'
 import type { TokenCache } from './credentials/token-cache.ts'
 import type { Introspection } from './issuers/introspection.ts'
 import type { IssuerKeys } from './issuers/keys.ts'
@@ -86,6 +87,8 @@ export interface Gate {
   /** By the `iss` of their tokens. */
   issuers: ReadonlyMap<string, Issuer>
   tokens: TokenCache
+  /** Where signatures are verified. */
+  lane: Lane
   tenants: Tenants
   revocations: Revocations
   limits: Limits

@@ -6,6 +6,8 @@ import { pino, stdTimeFunctions, type Logger } from 'pino'
 import { pathOf } from '@gateway/common/service.ts'
 import type { GatewayError } from '@gateway/common/errors.ts'
 import type { Attempt } from './attempt.ts'
+import { networkOf } from './limits/network.ts'
+import { Repeats } from './limits/repeats.ts'
 
 export interface Audit {
   refused: (attempt: Attempt, error: GatewayError) => void
@@ -21,10 +23,17 @@ export function openAudit (file: string, logger: Logger): Audit {
   const lines = destination === undefined
     ? logger.child({}, { level: 'info' })
     : pino({ base: { name: 'verify' }, timestamp: stdTimeFunctions.isoTime }, destination)
+  const repeats = new Repeats((facts, times) => lines.info({ audit: 'refused_again', ...facts, times }, 'refused again'))
   return {
-    refused: (attempt, error) => lines.info({ audit: 'refused', ...factsOf(attempt), reason: error.reason ?? error.code, status: error.status }, 'refused'),
+    refused: (attempt, error) => {
+      const rule = { reason: error.reason ?? error.code, status: error.status }
+      // Who is beyond a limit may go on calling: a line for each call would be a flood of its own.
+      if (error.status === 429 && !repeats.isFirst(rule, whoIsHeld(attempt))) return
+      lines.info({ audit: 'refused', ...factsOf(attempt), ...rule }, 'refused')
+    },
     firstUse: attempt => lines.info({ audit: 'first_use', ...factsOf(attempt) }, 'first use of a credential'),
     close: async () => {
+      repeats.flush()
       if (destination === undefined) return
       await new Promise<void>((resolve, reject) => lines.flush(error => error ? reject(error) : resolve()))
       destination.end()
@@ -44,4 +53,9 @@ function factsOf ({ request, method, uri, address, issuer, caller, identity }: A
     route: pathOf(uri),
     address
   }
+}
+
+/** Who is held by a limit: a subject, or the address of who has not shown to be one. */
+function whoIsHeld ({ address, issuer, caller, identity }: Attempt): object {
+  return caller === undefined ? { address: networkOf(address) } : { tenant: identity?.tenantId, issuer, subject: caller.userId }
 }

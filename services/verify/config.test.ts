@@ -27,11 +27,15 @@ t.test('the shorthand for one issuer has safe defaults', async t => {
     typ: undefined,
     clockSkewSeconds: 10,
     tenantClaim: 'tenant_id',
+    groupsClaim: undefined,
+    groupTenants: new Map(),
     tenants: ['*'],
     scopeClaim: undefined,
     scopeMapping: {},
     userClaim: 'sub',
-    clientClaim: undefined
+    clientClaim: undefined,
+    requiredClaims: [],
+    introspection: undefined
   }])
   t.equal(apiKey, undefined)
   t.equal(tls, undefined)
@@ -109,6 +113,15 @@ const wrongList: Record<string, [entries: unknown, fault: RegExp]> = {
   'keys in a file': [[{ issuer, jwks_uri: 'file:///etc/keys' }], /jwks_uri must begin with https/],
   'keys behind a password': [[{ issuer, jwks_uri: 'https://a:b@login.example.com/' }], /user name or password/],
   'an issuer with a fragment': [[{ issuer: `${issuer}#x` }], /must not have a fragment/],
+  'groups that stand for no tenant': [[{ issuer, groups_claim: 'groups' }], /groups_claim is set without group_tenants/],
+  'tenants of groups, but no groups': [[{ issuer, group_tenants: { a: 'acme' } }], /group_tenants is set without groups_claim/],
+  'a group for no tenant': [[{ issuer, groups_claim: 'groups', group_tenants: { a: [] } }], /group_tenants\["a"\] must be a tenant or a list of tenants/],
+  'a group for something else': [[{ issuer, groups_claim: 'groups', group_tenants: { a: { tenant: 'acme' } } }], /group_tenants\["a"\] must be a tenant/],
+  'a group for a tenant that the issuer may not name': [[{ issuer, tenants: ['acme'], groups_claim: 'groups', group_tenants: { a: ['acme', 'bob'] } }], /group_tenants\["a"\] names "bob", which BEARER_ISSUERS\[0\]\.tenants does not let/],
+  'a required claim without a rule': [[{ issuer, required_claims: { amr: null } }], /required_claims\["amr"\] must be the path of a claim with a value/],
+  'a required claim of no possible value': [[{ issuer, required_claims: { amr: [] } }], /required_claims\["amr"\] must be/],
+  'a required claim that is an object': [[{ issuer, required_claims: { org: { id: 'x' } } }], /required_claims\["org"\] must be/],
+  'introspection without a client': [[{ issuer, introspection: { client_secret: 'x' } }], /introspection\.client_id is not set/],
   'a scope that nobody knows': [[{ issuer, scope_mapping: { read: 'read' } }], /scope_mapping maps "read" to "read"; there are graph:read/]
 }
 for (const [what, [entries, fault]] of Object.entries(wrongList)) {
@@ -142,6 +155,17 @@ for (const [what, [env, fault]] of Object.entries(wrong)) {
     t.notMatch(faults.join(), key, 'no fault shows the key')
   })
 }
+
+t.test('BEARER_ISSUERS may lie in a file, for it can hold a secret; no fault shows what is in it', async t => {
+  const good = JSON.stringify([{ issuer, introspection: { client_id: 'gateway', client_secret: 'SENTINEL' } }])
+  const dir = t.testdir({ good, broken: good.slice(0, -1), wrong: good.replace('client_id', 'SENTINEL_ID') })
+  t.match(loadVerifyConfig({ ...base, BEARER_ISSUERS_FILE: `${dir}/good` }).issuers, [{ issuer, introspection: { clientSecret: 'SENTINEL', cacheSeconds: 30 } }])
+  for (const [name, fault] of [['broken', /^BEARER_ISSUERS is no JSON list/], ['wrong', /introspection\.client_id is not set/], ['none', /^BEARER_ISSUERS_FILE: .* cannot be read/]] as const) {
+    const faults = faultsOf({ ...base, MCP_API_KEY: key, MCP_API_KEY_TENANT: 'a', BEARER_ISSUERS_FILE: `${dir}/${name}` })
+    t.match(faults[0], fault)
+    t.notMatch(faults.join(), '"SENTINEL"')
+  }
+})
 
 t.test('a certificate must belong to its key', async t => {
   const [ours, other] = await Promise.all([makePair(), makePair()])

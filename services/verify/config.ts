@@ -1,17 +1,21 @@
 /** Settings of the verify service. Each is an environment variable; .env.example is made from them. */
-import { X509Certificate, createPrivateKey } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { Type, type Static } from 'typebox'
 import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { resourceUrl } from '@gateway/common/challenge.ts'
-import { list, loadConfig } from '@gateway/common/config.ts'
+import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
 import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
+import type { ServerTls } from '@gateway/common/service.ts'
 import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
+import { stateUrlFault } from '@gateway/common/state.ts'
 import { isTenantId, soleTenant } from '@gateway/common/tenants.ts'
+import { readTextFile } from '@gateway/common/watched-file.ts'
+import { parseApiKeys } from './credentials/api-key-file.ts'
 import type { ApiKeyOptions } from './credentials/api-keys.ts'
 import { isJwtShaped } from './credentials/shape.ts'
 import { readIssuers, usualAlgorithms, type IssuerEntry, type ReadIssuers, type TrustedIssuer } from './issuers/trusted.ts'
+import { parseTenantRegistry } from './tenants/registry.ts'
+import { parseTls, tlsFiles } from './transport.ts'
 
 const addresses = 'Internal addresses (set by compose and make dev)'
 const issuer = 'Token issuer'
@@ -45,7 +49,7 @@ export const settings = Type.Object({
   BEARER_CLIENT_CLAIM: optional(issuer, 'Claim that names the OAuth client; empty: client_id, azp, cid or appid.'),
   BEARER_TYP: optional(issuer, 'The "typ" that its access tokens must have, e.g. at+jwt; empty: JWT, at+jwt or none.'),
   BEARER_CLOCK_SKEW_SECONDS: Type.Number({ group: issuer, description: 'By how many seconds its clock may be ahead of this one.', default: 10, minimum: 0, maximum: 300 }),
-  BEARER_ISSUERS: optional(issuer, 'Several issuers in place of BEARER_ISSUER: a JSON list, each with the tenants that it may name.', '[{"issuer":"https://a.example","tenants":["acme"]},{"issuer":"https://b.example","tenants":["b-*"]}]'),
+  BEARER_ISSUERS: Type.String({ group: issuer, secret: true, default: '', description: 'Several issuers in place of BEARER_ISSUER: a JSON list, each with the tenants that it may name; docs/identity-providers has examples.', example: '[{"issuer":"https://a.example","tenants":["acme"]},{"issuer":"https://b.example","tenants":["b-*"]}]' }),
   CHALLENGE_SCOPES: Type.String({
     group: issuer,
     description: 'Scopes that clients are told to ask for, in the issuer\'s own names, space separated.',
@@ -63,9 +67,9 @@ export const settings = Type.Object({
   MCP_API_KEY: Type.String({ group: apiKey, secret: true, description: 'One static key, sent as X-API-Key or as Bearer; empty: none. At least 32 random characters: openssl rand -hex 32.', default: '' }),
   MCP_API_KEY_TENANT: optional(apiKey, 'Tenant of MCP_API_KEY; must be set with it, unless ENABLE_MULTI_TENANCY=false.'),
   MCP_API_KEY_SCOPES: Type.String({ group: apiKey, description: 'Scopes of MCP_API_KEY, space separated.', default: 'graph:read graph:write' }),
-  API_KEYS_FILE: optional(apiKey, 'JSON file of API keys, of which it holds only digests; made by make api-key, read again when it changes.'),
+  API_KEYS_FILE: optional(apiKey, 'JSON file of API keys, of which it holds only digests; made by make api-key, read again when it changes. Compose has it in CONFIG_DIR.', '/config/api-keys.json'),
 
-  TENANT_REGISTRY_FILE: optional(tenants, 'JSON file of the tenants that are served, each with its scopes and limits; read again when it changes. Empty: every tenant that an issuer may name.'),
+  TENANT_REGISTRY_FILE: optional(tenants, 'JSON file of the tenants that are served, each with its scopes and limits; read again when it changes. Empty: every tenant that an issuer may name.', '/config/tenants.json'),
 
   TENANT_REQUESTS_PER_SECOND: Type.Integer({ group: limits, description: 'Calls of one tenant, averaged over 10 s, on all replicas together; 0: no limit.', default: 200, minimum: 0, maximum: 1_000_000 }),
   SUBJECT_REQUESTS_PER_SECOND: Type.Integer({ group: limits, description: 'Calls of one person or program, likewise.', default: 100, minimum: 0, maximum: 1_000_000 }),
@@ -85,7 +89,7 @@ export interface Config extends Settings {
   issuers: readonly TrustedIssuer[]
   apiKey: ApiKeyOptions | undefined
   secrets: readonly string[]
-  tls: { cert: string, key: string } | undefined
+  tls: ServerTls | undefined
   /** What deserves a line in the log at every start. */
   warnings: readonly string[]
 }
@@ -95,7 +99,7 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadVerifyConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkRanges, checkSomeCredential])
+  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkRanges, checkFiles, checkState, checkSomeCredential])
   const { issuers, warnings } = issuersOf(config, resourceUrl(config.PUBLIC_URL))
   return {
     ...config,
@@ -104,13 +108,17 @@ export function loadVerifyConfig (env: NodeJS.ProcessEnv): Config {
       ? undefined
       : { key: config.MCP_API_KEY, tenant: config.MCP_API_KEY_TENANT || soleTenant, scopes: scopesOf(config.MCP_API_KEY_SCOPES) as Scope[] },
     secrets: parseSecrets(config.GATEWAY_SECRET).secrets,
-    tls: config.VERIFY_TLS_CERT === '' ? undefined : { cert: readFileSync(config.VERIFY_TLS_CERT, 'utf8'), key: readFileSync(config.VERIFY_TLS_KEY, 'utf8') },
-    warnings: config.VERIFY_TLS_CERT === '' ? [...warnings, 'VERIFY_TLS_CERT is not set: this service speaks plain HTTP, on this machine only'] : warnings
+    tls: config.VERIFY_TLS_CERT === '' ? undefined : readTls(config),
+    warnings: [
+      ...warnings,
+      ...config.VERIFY_TLS_CERT === '' ? ['VERIFY_TLS_CERT is not set: this service speaks plain HTTP, on this machine only'] : [],
+      ...config.VALKEY_URL === '' ? ['VALKEY_URL is not set: no credential can be revoked, and each replica counts its limits alone'] : []
+    ]
   }
 }
 
-/** The variable of the shorthand that stands for a member of a BEARER_ISSUERS entry. */
-const shorthand: Record<keyof IssuerEntry, keyof Settings> = {
+/** The variable of the shorthand that stands for a member of a BEARER_ISSUERS entry; groups, required claims and introspection have none. */
+const shorthand: Partial<Record<keyof IssuerEntry, keyof Settings>> = {
   issuer: 'BEARER_ISSUER',
   jwks_uri: 'BEARER_JWKS_URI',
   audience: 'BEARER_AUDIENCE',
@@ -195,16 +203,46 @@ function checkRanges ({ SHARED_EGRESS_RANGES: shared, TRUSTED_PROXIES: proxies }
   return [...faults('SHARED_EGRESS_RANGES', shared), ...faults('TRUSTED_PROXIES', proxies)]
 }
 
-function checkTls ({ VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key, VERIFY_HOST: host }: Settings): string[] {
+function checkTls (settings: Settings): string[] {
+  const { VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key, VERIFY_TLS_CA: ca, INTERNAL_MTLS: mtls, VERIFY_HOST: host } = settings
   if ((cert === '') !== (key === '')) return ['VERIFY_TLS_CERT and VERIFY_TLS_KEY must be set together']
+  if (mtls && cert === '') return ['INTERNAL_MTLS is set without VERIFY_TLS_CERT: without TLS nobody can show a certificate']
+  if (mtls && ca === '') return ['INTERNAL_MTLS is set without VERIFY_TLS_CA: whose client certificates would be good?']
   if (cert === '') return /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/.test(host) ? [] : [`VERIFY_TLS_CERT is not set: without TLS this service listens on a loopback address only, not on ${host}`]
   try {
-    const certificate = new X509Certificate(readFileSync(cert))
-    return certificate.checkPrivateKey(createPrivateKey(readFileSync(key))) ? [] : ['VERIFY_TLS_KEY is not the key of VERIFY_TLS_CERT']
+    readTls(settings)
+    return []
   } catch (error) {
-    const { code, path } = error as NodeJS.ErrnoException
-    return [path === undefined ? 'VERIFY_TLS_CERT and VERIFY_TLS_KEY are not a certificate and its key in PEM' : `${path} cannot be read (${code}); the service runs as user ${process.getuid?.()}`]
+    if (error instanceof ConfigurationError) return [...error.faults]
+    throw error
   }
+}
+
+function readTls (settings: Settings): ServerTls {
+  const [cert = '', key = '', clientCa] = tlsFiles(settings).map(path => readTextFile(path))
+  return parseTls(cert, key, clientCa)
+}
+
+// The gate reads them again when they change; at the start a broken one is a fault among the others.
+function checkFiles ({ API_KEYS_FILE: apiKeys, TENANT_REGISTRY_FILE: registry }: Settings): string[] {
+  return [...fileFaults('API_KEYS_FILE', apiKeys, parseApiKeys), ...fileFaults('TENANT_REGISTRY_FILE', registry, parseTenantRegistry)]
+}
+
+function fileFaults (name: string, path: string, parse: (text: string) => unknown): string[] {
+  if (path === '') return []
+  try {
+    parse(readTextFile(path))
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults.map(fault => `${name}: ${fault}`)
+    throw error
+  }
+}
+
+function checkState ({ VALKEY_URL: url, REVOCATION_OUTAGE: outage }: Settings): string[] {
+  if (url === '') return outage === 'refuse' ? ['REVOCATION_OUTAGE=refuse is set without VALKEY_URL, without which nothing can be revoked'] : []
+  const fault = stateUrlFault('VALKEY_URL', url)
+  return fault === undefined ? [] : [fault]
 }
 
 function checkSomeCredential ({ BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE }: Settings): string[] {

@@ -1,17 +1,23 @@
 /** Puts together what the checks measure an attempt against, from the settings. */
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { Health, type Observability } from '@gateway/common/service.ts'
+import { Health, type Checks, type Observability } from '@gateway/common/service.ts'
+import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { list } from '@gateway/common/config.ts'
+import { openState, type State } from '@gateway/common/state.ts'
+import { watchFile } from '@gateway/common/watched-file.ts'
 import type { Gate, Issuer } from './attempt.ts'
 import type { Config } from './config.ts'
-import { ApiKeys } from './credentials/api-keys.ts'
+import { ApiKeys, readKeyRing } from './credentials/api-keys.ts'
+import { Lane } from './credentials/lane.ts'
 import { TokenCache } from './credentials/token-cache.ts'
+import { openIntrospection } from './issuers/introspection.ts'
 import { createKeySetLoader } from './issuers/key-set.ts'
 import { IssuerKeys, refreshMs, type IssuerKeysOptions } from './issuers/keys.ts'
 import type { TrustedIssuer } from './issuers/trusted.ts'
-import { noLimits } from './limits/limits.ts'
-import { noRevocations } from './revocations.ts'
+import { openLimits } from './limits/limits.ts'
+import { openRevocations } from './revocations.ts'
+import { parseTenantRegistry } from './tenants/registry.ts'
 import { openTenants } from './tenants/tenants.ts'
 
 /** A gate with its background work. */
@@ -25,41 +31,63 @@ export interface OpenGate extends Gate {
  * @param keyOptions for tests
  */
 export function openGate (config: Config, { logger, registry }: Pick<Observability, 'logger' | 'registry'>, keyOptions: Partial<IssuerKeysOptions> = {}): OpenGate {
+  const state: State | undefined = config.VALKEY_URL === '' ? undefined : openState(config.VALKEY_URL, logger)
+  const revocations = openRevocations(state, { outage: config.REVOCATION_OUTAGE, logger, registry })
   const issuers = openIssuers(config, logger, registry, keyOptions)
-  const tenants = openTenants({ denied: list(config.TENANTS_DENIED) })
+  const watched = <T>(name: 'API_KEYS_FILE' | 'TENANT_REGISTRY_FILE', parse: (text: string) => T) =>
+    config[name] === '' ? undefined : watchFile({ name, path: config[name], parse, logger })
+  const apiKeys = new ApiKeys({ single: config.apiKey, file: watched('API_KEYS_FILE', readKeyRing) })
+  const tenants = openTenants({ denied: list(config.TENANTS_DENIED), registry: watched('TENANT_REGISTRY_FILE', parseTenantRegistry) })
+  const limits = openLimits({
+    tenantRequestsPerSecond: config.TENANT_REQUESTS_PER_SECOND,
+    subjectRequestsPerSecond: config.SUBJECT_REQUESTS_PER_SECOND,
+    addressFailuresPerSecond: config.ADDRESS_FAILURES_PER_SECOND,
+    sharedEgress: addressRanges(config.SHARED_EGRESS_RANGES).holds,
+    state,
+    logger,
+    registry
+  })
   return {
     hosts: hostsOf(config.PUBLIC_URL),
     origins: new Set([new URL(config.PUBLIC_URL).origin, ...list(config.ALLOWED_ORIGINS)]),
-    apiKeys: new ApiKeys({ single: config.apiKey }),
+    apiKeys,
     issuers: issuers.byName,
     tokens: new TokenCache({ entries: config.TOKEN_CACHE_ENTRIES, bytes: config.TOKEN_CACHE_BYTES, registry }),
+    lane: new Lane(),
     tenants,
-    revocations: noRevocations,
-    limits: noLimits,
+    revocations,
+    limits,
     multiTenancy: config.ENABLE_MULTI_TENANCY,
     close: async () => {
+      limits.close()
+      apiKeys.close()
       tenants.close()
-      await issuers.close()
+      await Promise.all([issuers.close(), revocations.close(), state?.close()])
     }
   }
 }
 
-function openIssuers (config: Config, logger: Logger, _registry: Registry, keyOptions: Partial<IssuerKeysOptions>) {
-  const { load, close } = createKeySetLoader()
+function openIssuers (config: Config, logger: Logger, registry: Registry, keyOptions: Partial<IssuerKeysOptions>) {
+  const { load, findAddress, close } = createKeySetLoader()
   const open = (policy: TrustedIssuer): Issuer => ({
     policy,
     keys: new IssuerKeys(policy, { load, logger, maxAgeMs: config.ISSUER_OUTAGE_SECONDS * 1000, ...keyOptions }),
-    introspection: undefined
+    introspection: policy.introspection && openIntrospection({ issuer: { ...policy, introspection: policy.introspection }, findAddress, logger, registry })
   })
   const byName = new Map(config.issuers.map(policy => [policy.issuer, open(policy)]))
-  const refresh = () => { for (const { keys } of byName.values()) keys.refresh() }
+  const refresh = () => {
+    for (const { keys, introspection } of byName.values()) {
+      keys.refresh()
+      introspection?.refresh()
+    }
+  }
   refresh()
   const timer = setInterval(refresh, refreshMs).unref()
   return {
     byName,
     close: async () => {
       clearInterval(timer)
-      await close()
+      await Promise.all([close(), ...[...byName.values()].map(({ introspection }) => introspection?.close())])
     }
   }
 }
@@ -75,15 +103,20 @@ const serves = (status: string) => status === 'ok' || status.startsWith('warning
 /**
  * Readiness of the verify service. One issuer that cannot be asked is a warning as long as somebody else may be let in;
  * ready is not who could only refuse.
+ * @param more what the process knows beside the gate
  */
-export function gateHealth ({ issuers, apiKeys, tenants, revocations }: Gate): Health {
+export function gateHealth ({ issuers, apiKeys, tenants, revocations }: Gate, more: () => Checks = () => ({})): Health {
   return new Health(async () => {
     const said = [...issuers.values()].map(({ policy, keys }) => [`issuer ${policy.issuer}`, keys.status()] as const)
-    const anyWay = apiKeys.any || said.some(([, status]) => serves(status))
+    const asked = [...issuers.values()].flatMap(({ policy, introspection }) => introspection === undefined ? [] : [[`introspection ${policy.issuer}`, introspection.status()] as const])
+    const anyWay = apiKeys.letsIn || said.some(([, status]) => serves(status)) || asked.some(([, status]) => status === 'ok')
     return {
       ...Object.fromEntries(said.map(([name, status]) => [name, serves(status) || !anyWay ? status : `warning: ${status}`])),
+      ...Object.fromEntries(asked),
+      apiKeys: apiKeys.status(),
       tenants: tenants.status(),
-      revocations: revocations.status()
+      revocations: revocations.status(),
+      ...more()
     }
   })
 }

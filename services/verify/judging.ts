@@ -21,13 +21,16 @@ declare module 'fastify' {
   }
 }
 
+/** The count of decisions, which a refusal before them belongs to as well. */
+export const decisionsTotal = (registry: Registry) => metric(registry, 'auth_decisions_total', () => new Counter({
+  name: 'auth_decisions_total', help: 'Decisions of the gate', labelNames: ['outcome', 'reason', 'issuer'], registers: [registry]
+}))
+
 /** Refusals that are no guess at a credential: whoever sends none, or an old one of its own, is asked to sign in. */
 const innocent: ReadonlySet<string | undefined> = new Set(['missing_token', 'token_expired'])
 
 export const judging = fp<{ gate: Gate, audit: Audit, registry: Registry }>(async (app, { gate, audit, registry }) => {
-  const decisions = metric(registry, 'auth_decisions_total', () => new Counter({
-    name: 'auth_decisions_total', help: 'Decisions of the gate', labelNames: ['outcome', 'reason', 'issuer'], registers: [registry]
-  }))
+  const decisions = decisionsTotal(registry)
   // Looking a label set up costs more than counting.
   const allowed = new Map([...gate.issuers.keys(), 'api-key'].map(issuer => [issuer, decisions.labels({ outcome: 'allowed', reason: 'ok', issuer })]))
 

@@ -23,6 +23,7 @@ const makers = {
   issuer_unknown: badToken('The token comes from an issuer that is not trusted here; get one from an authorization server that the resource metadata names.'),
   algorithm_refused: badToken('The signature algorithm of the token is not allowed for its issuer.'),
   type_refused: badToken('The token is of a wrong type ("typ"); send an access token.'),
+  token_bound: badToken('The token is bound to a key of its client ("cnf"), whose proof is not asked for here; get a bearer token.'),
   audience_foreign: badToken('The token is for another audience; ask its issuer for one for this resource.'),
   expiry_missing: badToken('The token has no valid expiry ("exp").'),
   expiry_too_far: badToken('The token would live longer than a revocation is remembered; ask its issuer for one that expires within a year.'),
@@ -38,6 +39,7 @@ const makers = {
   credential_revoked: badToken('The credential has been revoked; sign in again.'),
 
   tenant_missing: options => new TenantError('tenant_missing', 'The token does not name one tenant; its issuer must put your tenant into the token.', options),
+  groups_omitted: options => new TenantError('tenant_missing', 'The token leaves your groups out, because they are too many for it; its issuer must limit them to those of this application, or name your tenant in a claim or a role.', options),
   tenant_unchosen: options => new TenantError('tenant_unchosen', 'The credential is good for several tenants; name one of them in the header X-Requested-Tenant.', options),
   tenant_not_granted: options => new TenantError('tenant_not_granted', 'The credential is not good for the tenant that X-Requested-Tenant names; leave the header out, or name one of its own.', options),
   tenant_blocked: options => new TenantError('tenant_blocked', 'This tenant is blocked; ask the operator of this service.', options),
@@ -48,6 +50,10 @@ const makers = {
   subject_limited: options => new RateLimitError('subject_limited', 'Your calls are beyond the limit of one person or program; wait as long as Retry-After says.', options),
   address_limited: options => new RateLimitError('address_limited', 'Too many credentials from this address were refused; wait as long as Retry-After says, and send a good one.', options),
 
+  queue_full: options => new RateLimitError('queue_full', 'Too many queries run at once; wait as long as Retry-After says, and try again.', options),
+  too_many_requests: options => new RateLimitError('too_many_requests', 'Too many requests at once; wait as long as Retry-After says, then send fewer at a time.', options),
+
+  signatures_waiting: options => new UnavailableError('busy', 'Too many new tokens are being verified at the moment; try again.', options),
   revocations_unknown: options => new UnavailableError('revocations_unknown', 'It cannot be said at the moment which credentials have been revoked; try again.', options),
   introspection_unavailable: options => new UnavailableError('issuer_unavailable', 'The issuer of the token cannot be asked at the moment; try again.', options),
   issuer_unavailable: options => new UnavailableError('issuer_unavailable', 'The keys of the issuer of the token cannot be had at the moment; try again.', options)

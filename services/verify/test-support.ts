@@ -110,6 +110,7 @@ export function openService (t: Ending, env: Record<string, string>, keyOptions:
   return {
     config,
     gate,
+    audit,
     lines,
     decision,
     open,

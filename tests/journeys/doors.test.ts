@@ -14,7 +14,7 @@ const { hostname, port } = new URL(gateway.url)
 
 t.test('nothing of the stack listens beyond this machine', { skip: gateway.mode === 'compose' && 'containers listen on networks of their own' }, async t => {
   const { services } = readStack()
-  const pids = [services.traefik, services.verify, services.falkordb, ...services.mcp].map(part => part.pid as number)
+  const pids = [services.traefik, services.verify, services.falkordb, services.valkey, ...services.mcp].map(part => part.pid as number)
   const families = await Promise.all(pids.map(pid => family(pid)))
   const ports = await listening(families.flat())
   t.ok(ports.length >= 6, `${ports.length} open ports are seen`)

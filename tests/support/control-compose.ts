@@ -46,6 +46,13 @@ export function composeControl (): Control {
       await compose('start', 'falkordb')
       await until('FalkorDB', async () => await healthy(await falkordbId()), 60)
     },
+    killValkey: async () => { await compose('kill', 'valkey') },
+    valkeyBack: async () => {
+      await compose('start', 'valkey')
+      await until('Valkey', async () => await healthy((await compose('ps', '-a', '-q', 'valkey')).trim()), 60)
+    },
+    revoke: (...words) => compose('exec', '-T', 'verify', 'node', 'services/verify/commands/revoke.ts', ...words),
+    revocations: () => compose('exec', '-T', 'verify', 'node', 'services/verify/commands/revocations.ts'),
     pauseFalkordb: async () => { await compose('pause', 'falkordb') },
     resumeFalkordb: async () => {
       const { stdout } = await exec('docker', ['inspect', '-f', '{{.State.Paused}}', await falkordbId()])

@@ -1,10 +1,14 @@
 /** Control over a stack of processes. The stack itself starts a dead replica or FalkorDB again. */
+import { execFile } from 'node:child_process'
 import { readFile, readdir } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { until, type Control, type PartName } from './control.ts'
 import { createSend } from './https.ts'
-import { readStack, type Part } from './stack-file.ts'
+import { readStack, repository, stackPath, type Part } from './stack-file.ts'
+
+const exec = promisify(execFile)
 
 export function processControl (): Control {
   const services = () => readStack().services
@@ -22,19 +26,27 @@ export function processControl (): Control {
   }
   const restarted = (name: string, part: () => Part | undefined) => part()?.pid !== killed.get(name)
 
+  // Whoever starts it again is held meanwhile: it stays away until it is called back.
+  function killForAWhile (name: 'falkordb' | 'valkey') {
+    process.kill(supervisor(), 'SIGSTOP')
+    kill(name, services()[name])
+  }
+
+  async function back (name: 'falkordb' | 'valkey') {
+    process.kill(supervisor(), 'SIGCONT')
+    await until(name, async () => restarted(name, () => services()[name]) && await command(services()[name].url, ['PING']).then(reply => reply === 'PONG', () => false))
+  }
+
   return {
     replicas: () => services().mcp.length,
     killReplica: async index => kill(`mcp ${index}`, services().mcp[index]),
     replicaBack: index => until(`replica ${index}`, async () => restarted(`mcp ${index}`, () => services().mcp[index]) && await answers(`${services().mcp[index]?.url}/ready`)),
-    // Whoever starts it again is held meanwhile: it stays away until it is called back.
-    killFalkordb: async () => {
-      process.kill(supervisor(), 'SIGSTOP')
-      kill('falkordb', services().falkordb)
-    },
-    falkordbBack: async () => {
-      process.kill(supervisor(), 'SIGCONT')
-      await until('FalkorDB', async () => restarted('falkordb', () => services().falkordb) && await command(services().falkordb.url, ['PING']).then(reply => reply === 'PONG', () => false))
-    },
+    killFalkordb: async () => killForAWhile('falkordb'),
+    falkordbBack: () => back('falkordb'),
+    killValkey: async () => killForAWhile('valkey'),
+    valkeyBack: () => back('valkey'),
+    revoke: (...words) => make('revoke', words),
+    revocations: () => make('revocations', []),
     pauseFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGSTOP') },
     resumeFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGCONT') },
     falkordb: (...words) => command(services().falkordb.url, words),
@@ -52,6 +64,11 @@ export function processControl (): Control {
 }
 
 const answers = (url: string) => createSend(url)({ path: new URL(url).pathname }).then(({ status }) => status === 200, () => false)
+
+async function make (target: string, words: readonly string[]): Promise<string> {
+  const { stdout } = await exec('make', [target, ...words], { cwd: repository, env: { ...process.env, DEV_DIR: dirname(stackPath()) } })
+  return stdout
+}
 
 async function logFiles (part: PartName): Promise<string> {
   const { logs } = readStack()
@@ -75,7 +92,7 @@ function command (url: string | undefined, words: readonly string[]): Promise<st
       if (reply.startsWith('-')) reject(new Error(reply.slice(1).trim()))
       else resolve(reply.replace(/^[+:]|^\$\d+\r\n/, '').trim())
     })
-    socket.on('close', () => reject(new Error(`FalkorDB closed the connection after ${JSON.stringify(reply)}`)))
+    socket.on('close', () => reject(new Error(`the server closed the connection after ${JSON.stringify(reply)}`)))
     socket.write(`*${words.length}\r\n${words.map(word => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`)
   })
 }

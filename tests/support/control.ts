@@ -3,7 +3,7 @@ import { processControl } from './control-processes.ts'
 import { composeControl } from './control-compose.ts'
 import { readStack } from './stack-file.ts'
 
-export type PartName = 'traefik' | 'verify' | 'mcp' | 'falkordb'
+export type PartName = 'traefik' | 'verify' | 'mcp' | 'falkordb' | 'valkey'
 
 export interface Control {
   /** How many replicas of the tool service there are. */
@@ -16,6 +16,14 @@ export interface Control {
   killFalkordb: () => Promise<void>
   /** Resolves when FalkorDB answers again. */
   falkordbBack: () => Promise<void>
+  /** Kills Valkey; it stays away until valkeyBack. */
+  killValkey: () => Promise<void>
+  /** Resolves when Valkey answers again. */
+  valkeyBack: () => Promise<void>
+  /** Runs `make revoke` with words such as TENANT=acme. @returns what it printed. @throws with what it said, where it failed */
+  revoke: (...words: string[]) => Promise<string>
+  /** What `make revocations` prints. */
+  revocations: () => Promise<string>
   /** Lets FalkorDB hang: connections stay, answers do not come. */
   pauseFalkordb: () => Promise<void>
   resumeFalkordb: () => Promise<void>

@@ -27,8 +27,9 @@ export type Send = (request: Request) => Promise<Answer>
  * Makes the sender for one origin.
  * @param origin e.g. https://localhost:8443, or http://127.0.0.1:9090 for an internal port
  * @param caFile PEM file of the authority that signed the origin's certificate
+ * @param from address of this machine to send from, e.g. 127.0.0.2; any where absent
  */
-export function createSend (origin: string, caFile?: string): Send {
+export function createSend (origin: string, caFile?: string, from?: string): Send {
   const { hostname, port, protocol } = new URL(origin)
   const agent = protocol === 'https:' ? new Agent({ keepAlive: true, ...(caFile && { ca: readFileSync(caFile) }) }) : undefined
   return ({ method, path, headers = {}, body }) => new Promise((resolve, reject) => {
@@ -38,7 +39,7 @@ export function createSend (origin: string, caFile?: string): Send {
     if (!has('host')) pairs.push('Host', `${hostname}:${port}`)
     if (payload !== undefined && !has('content-type')) pairs.push('Content-Type', 'application/json')
     if (payload !== undefined && !has('transfer-encoding')) pairs.push('Content-Length', String(Buffer.byteLength(payload)))
-    const options = { hostname, port, path, method: method ?? (body === undefined ? 'GET' : 'POST'), headers: pairs }
+    const options = { ...(from && { localAddress: from, family: 4 }), hostname, port, path, method: method ?? (body === undefined ? 'GET' : 'POST'), headers: pairs }
     const outgoing = agent ? httpsRequest({ ...options, agent }) : httpRequest(options)
     outgoing.on('error', reject)
     outgoing.on('response', incoming => {

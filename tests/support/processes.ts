@@ -79,6 +79,14 @@ export async function stillListening (ports: readonly Listening[]): Promise<List
   return ports.filter(({ inode }) => sockets.has(inode))
 }
 
+/** TCP connections from this machine to one of its ports, as the side that connected sees them. */
+export async function connectionsTo (port: number): Promise<{ established: number, timeWait: number }> {
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).trim().split('\n').slice(1).map(line => line.trim().split(/\s+/))
+  const states = lines.filter(([, , remote]) => parseInt(String(remote).split(':')[1] ?? '', 16) === port).map(([, , , state]) => state)
+  // include/net/tcp_states.h
+  return { established: states.filter(state => state === '01').length, timeWait: states.filter(state => state === '06').length }
+}
+
 async function inodesOf (pid: number): Promise<string[]> {
   const folder = `/proc/${pid}/fd`
   const names = await readdir(folder).catch(() => [])

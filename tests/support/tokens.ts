@@ -37,3 +37,9 @@ export function tampered (token: string, claims: Claims): string {
   const [header, , signature] = token.split('.')
   return `${header}.${part({ ...claimsOf(token), ...claims })}.${signature}`
 }
+
+/** A segment of a token: an object as JSON, a text or bytes exactly as they are. */
+export const segment = (content: object | string | Buffer) => Buffer.isBuffer(content) || typeof content === 'string' ? Buffer.from(content).toString('base64url') : part(content)
+
+/** The parts of a token that an enemy, or anybody who reads a log, could use: those too long to be there by chance. */
+export const tellingParts = (token: string) => token.split('.').filter(text => text.length >= 24)

@@ -75,6 +75,7 @@ const rows: Array<[what: string, token: string, reason: string, words: RegExp]> 
   ['an empty list of critical extensions', issuer.token({}, { crit: [] }), 'critical_extension', /"crit"/],
   ['crit null, which a library would pass over', issuer.token({}, { crit: null }), 'critical_extension', /"crit"/],
   ['a logout token', issuer.token({}, { typ: 'logout+jwt' }), 'type_refused', /"typ"/],
+  ['a token bound to a key of its client', issuer.token({ cnf: { jkt: 'x' } }), 'token_bound', /bound/],
   ['a DPoP proof', issuer.token({}, { typ: 'dpop+jwt' }), 'type_refused', /"typ"/],
   ['typ as a number', issuer.token({}, { typ: 1 }), 'type_refused', /"typ"/],
 
@@ -140,7 +141,7 @@ t.test('a token of an unknown issuer, or with a key of its own, causes no reques
 })
 
 t.test('403 for a token without one usable tenant, and its body is the contract\'s', async t => {
-  for (const tenant of [undefined, '', null, 7, ['acme'], {}, 'x'.repeat(129), '\ud800']) {
+  for (const tenant of [undefined, '', null, 7, [], [7, ''], {}, 'x'.repeat(129), '\ud800']) {
     const answer = await service.bearer(issuer.token({ tenant_id: tenant }))
     t.equal(answer.statusCode, 403, String(tenant).slice(0, 10))
     t.match(answer.json(), { error: { type: 'TenantError', code: 'tenant_missing' }, path: '/mcp', tenant: null, requestId: answer.headers['x-request-id'] })

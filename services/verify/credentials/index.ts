@@ -13,8 +13,13 @@ export const credentialGood: Check = (attempt, gate) => {
   if (value.length > maxCredentialLength) throw refusal('token_too_large')
   const isJwt = kind === 'bearer' && isJwtShaped(value)
   if (!isJwt) {
-    const caller = gate.apiKeys.recognise(value)
-    if (caller !== undefined) return admit(attempt, caller, 'api-key')
+    const found = gate.apiKeys.recognise(value)
+    if (typeof found === 'string') throw unlessBlocked(attempt, gate, found)
+    if (found !== undefined) {
+      // tenantKnown leaves its finding with each caller that it has met.
+      attempt.firstUse = found.last === undefined
+      return admit(attempt, found, 'api-key')
+    }
     if (kind === 'api-key' || (gate.apiKeys.any && !introspects(gate))) throw unlessBlocked(attempt, gate, 'api_key_unknown')
   }
   const digest = digestOf(value)
@@ -32,15 +37,20 @@ function admit (attempt: Attempt, caller: Caller, issuer: string): void {
   attempt.issuer = issuer
 }
 
-async function verify (attempt: Attempt, gate: Gate, digest: string, verifier: (attempt: Attempt, gate: Gate) => Promise<KnownToken>): Promise<void> {
-  try {
-    const token = await verifier(attempt, gate)
-    gate.tokens.keep(digest, token)
+function verify (attempt: Attempt, gate: Gate, digest: string, verifier: (attempt: Attempt, gate: Gate) => KnownToken | Promise<KnownToken>): void | Promise<void> {
+  const keep = (token: KnownToken) => {
+    attempt.firstUse = gate.tokens.keep(digest, token)
     admit(attempt, token.caller, token.issuer.policy.issuer)
-    attempt.firstUse = true
-  } catch (error) {
+  }
+  const refuse = (error: unknown): never => {
     if (error instanceof GatewayError) gate.tokens.keepRefused(digest, error.reason)
     throw error
+  }
+  try {
+    const token = verifier(attempt, gate)
+    return token instanceof Promise ? token.then(keep).catch(refuse) : keep(token)
+  } catch (error) {
+    return refuse(error)
   }
 }
 

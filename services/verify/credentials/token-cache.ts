@@ -78,7 +78,12 @@ export class TokenCache {
     return reason
   }
 
-  keep (digest: string, token: KnownToken): void { this.#known?.set(digest, token) }
+  /** @returns true where the token was not remembered yet, and is now */
+  keep (digest: string, token: KnownToken): boolean {
+    if (this.#known === undefined || this.#known.has(digest)) return false
+    this.#known.set(digest, token)
+    return true
+  }
 
   /** Remembers a refusal where another look would find the same. */
   keepRefused (digest: string, reason: string | undefined): void {

@@ -12,8 +12,14 @@ const maxKeys = 100
 
 export type LoadKeySet = (issuer: TrustedIssuer) => Promise<readonly SigningKey[]>
 
-/** Makes the loader and the way to end its connections. */
-export function createKeySetLoader (timeoutMs = defaultTimeoutMs): { load: LoadKeySet, close: () => Promise<void> } {
+/**
+ * The address that an issuer's metadata (RFC 8414 section 2) has under a name, one that may be asked; undefined where it has none.
+ * @throws where the metadata cannot be had, or names an address that must not be asked
+ */
+export type FindAddress = (issuer: TrustedIssuer, name: 'jwks_uri' | 'introspection_endpoint') => Promise<string | undefined>
+
+/** Makes the loaders and the way to end their connections. */
+export function createKeySetLoader (timeoutMs = defaultTimeoutMs): { load: LoadKeySet, findAddress: FindAddress, close: () => Promise<void> } {
   const agent = new Agent({ maxResponseSize: maxBytes, connections: 2, keepAliveTimeout: 1_000 })
   const fetchJson = async (url: string): Promise<Record<string, unknown>> => {
     // Redirects are not followed: only the configured address speaks for an issuer.
@@ -26,30 +32,44 @@ export function createKeySetLoader (timeoutMs = defaultTimeoutMs): { load: LoadK
     if (typeof document !== 'object' || document === null) throw new Error(`${url} is no JSON object`)
     return document as Record<string, unknown>
   }
+  const findAddress: FindAddress = ({ issuer }, name) => discover(issuer, name, fetchJson)
   return {
     load: async issuer => {
-      const { keys } = await fetchJson(issuer.jwksUri ?? await discover(issuer.issuer, fetchJson))
+      const url = issuer.jwksUri ?? await findAddress(issuer, 'jwks_uri')
+      if (url === undefined) {
+        // Who issues opaque tokens only has no keys to publish.
+        if (issuer.introspection !== undefined) return []
+        throw new Error(`the metadata of ${issuer.issuer} has no jwks_uri`)
+      }
+      const { keys } = await fetchJson(url)
       if (!Array.isArray(keys)) throw new Error(`the keys of ${issuer.issuer} are no JWK set`)
-      return keys.slice(0, maxKeys).map(signingKey).filter(key => key !== undefined)
+      if (keys.length > maxKeys) throw new Error(`the keys of ${issuer.issuer} are ${keys.length}, more than ${maxKeys}`)
+      return keys.map(signingKey).filter(key => key !== undefined)
     },
+    findAddress,
     close: () => agent.destroy()
   }
 }
 
-/** The `jwks_uri` of the issuer's own metadata, which must name the same issuer (RFC 8414 section 3.3). */
-async function discover (issuer: string, fetchJson: (url: string) => Promise<Record<string, unknown>>): Promise<string> {
+/** From the issuer's own metadata, which must name the same issuer (RFC 8414 section 3.3). */
+async function discover (issuer: string, name: string, fetchJson: (url: string) => Promise<Record<string, unknown>>): Promise<string | undefined> {
   let failure: unknown
+  let answered = false
   for (const url of metadataUrls(issuer)) {
     try {
       const metadata = await fetchJson(url)
       if (metadata.issuer !== issuer) throw new Error(`${url} names another issuer than ${issuer}`)
-      const fault = addressFault(String(metadata.jwks_uri))
-      if (fault !== undefined) throw new Error(`jwks_uri in ${url} ${fault}`)
-      return metadata.jwks_uri as string
+      answered = true
+      const address = metadata[name]
+      if (address === undefined) continue
+      const fault = addressFault(String(address))
+      if (fault !== undefined) throw new Error(`${name} in ${url} ${fault}`)
+      return address as string
     } catch (error) {
       failure ??= error
     }
   }
+  if (answered && failure === undefined) return undefined
   throw failure
 }
 

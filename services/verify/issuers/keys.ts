@@ -51,17 +51,22 @@ export class IssuerKeys {
   }
 
   /**
-   * The key for a token's header.
+   * The key for a token's header, asked for where it is not at hand.
    * @throws AuthenticationError where the issuer has no such key, UnavailableError where it cannot be asked
    */
   async find (kid: unknown, algorithm: Algorithm): Promise<SigningKey> {
-    const known = this.#known(kid, algorithm)
+    const known = this.known(kid, algorithm)
     if (known !== undefined) return known
     if (this.#loading !== undefined || this.#clock() >= this.#nextAttemptAt) await this.refresh()
-    const found = this.#known(kid, algorithm)
+    const found = this.known(kid, algorithm)
     if (found !== undefined) return found
     if (!this.#failing) throw refusal('key_unknown')
     throw refusal('issuer_unavailable', { retryAfter: Math.max(1, Math.ceil((this.#nextAttemptAt - this.#clock()) / 1000)) })
+  }
+
+  /** The key for a token's header, where it is at hand. */
+  known (kid: unknown, algorithm: Algorithm): SigningKey | undefined {
+    return this.#usable() ? this.#keys.find(key => key.kid === kid && key.algorithms.includes(algorithm)) : undefined
   }
 
   /** True while the issuer publishes this key, and was heard of recently enough: what it has verified counts no longer than that. */
@@ -83,18 +88,14 @@ export class IssuerKeys {
 
   #usable () { return this.#clock() - this.#loadedAt < this.#maxAgeMs }
 
-  #known (kid: unknown, algorithm: Algorithm): SigningKey | undefined {
-    return this.#usable() ? this.#keys.find(key => key.kid === kid && key.algorithms.includes(algorithm)) : undefined
-  }
-
   async #reload (): Promise<void> {
     try {
       const loaded = await this.#load(this.#issuer)
       // A key that stays the same stays the same object, by which tokens know it.
-      this.#keys = loaded.map(key => this.#keys.find(({ kid, pem, algorithms }) => kid === key.kid && pem === key.pem && algorithms.join() === key.algorithms.join()) ?? key)
+      this.#keys = loaded.map(key => this.#keys.find(old => old.kid === key.kid && old.key.equals(key.key) && old.algorithms.join() === key.algorithms.join()) ?? key)
       this.#loadedAt = this.#clock()
       if (this.#failing) this.#logger.info({ issuer: this.#issuer.issuer }, 'the keys of the issuer can be had again')
-      if (this.#keys.length === 0) this.#logger.warn({ issuer: this.#issuer.issuer }, 'the issuer publishes no key that could verify a token')
+      if (this.#keys.length === 0 && this.#issuer.introspection === undefined) this.#logger.warn({ issuer: this.#issuer.issuer }, 'the issuer publishes no key that could verify a token')
       this.#failing = false
     } catch (error) {
       this.#failing = true

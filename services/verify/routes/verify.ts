@@ -13,7 +13,7 @@ const answer = Type.Object({
 })
 
 export const verifyRoute: FastifyPluginAsync = async app => {
-  app.get('/verify', { schema: { response: { 200: answer } } }, async request => {
+  app.get('/verify', { config: { audited: true }, schema: { response: { 200: answer } } }, async request => {
     const { ':authority': authority, host, origin } = request.headers as Record<string, string | undefined>
     const { identity, caller } = await app.judge(request, { method: request.method, uri: request.url, host: authority ?? host, origin, address: clientAddress(request) })
     return {
