@@ -15,7 +15,7 @@ export const tlsModes = ['own', 'acme', 'files', 'upstream'] as const
 export const users = { traefik: 10003, verify: 10002, mcp: 10004 } as const
 
 /** Requests per second from one address. */
-export const usualFloodLimit = 100
+export const usualFloodLimit = 300
 
 const port = { minimum: 1, maximum: 65535 }
 const password = { secret: true, group: 'Secrets', pattern: '^[A-Za-z0-9_-]{24,}$' }

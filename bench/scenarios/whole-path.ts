@@ -61,7 +61,7 @@ async function openGateway ({ started, say, versions }: Bench): Promise<Subject[
     port: 0,
     mcpReplicas: 1,
     // One tenant stands for many here: its own limit is not what is measured.
-    env: { mcp: { TENANT_CONCURRENCY: '64' } },
+    env: { mcp: { TENANT_CONCURRENCY: '64' }, verify: { TENANT_REQUESTS_PER_SECOND: '1000000', SUBJECT_REQUESTS_PER_SECOND: '1000000' }, traefik: { FLOOD_REQUESTS_PER_SECOND: '100000' } },
     // A setting in the operator's shell must not change what is measured.
     settings: {},
     say: line => say(`path: ${line}`)

@@ -17,7 +17,7 @@ export async function examineStack (dir: string): Promise<Finding[]> {
     if (!(error instanceof StackError)) throw error
     return [fault(error.message, 'make dev')]
   }
-  const { traefik, verify, issuer, mcp, falkordb } = stack.services
+  const { traefik, verify, issuer, mcp, falkordb, valkey } = stack.services
   const logs = `read ${stack.logs}`
   return [
     ...await examinePart('traefik', traefik, `${traefik.metrics}/ping`, logs),
@@ -26,7 +26,8 @@ export async function examineStack (dir: string): Promise<Finding[]> {
     ...await examinePart('issuer', issuer, `${issuer.url}/live`, logs),
     // An external one has no process here; what mcp says of it stands above.
     ...falkordb.pid === undefined ? [] : orOk('falkordb', falkordb, lifeOf('falkordb', falkordb, logs)),
-    ...['ca', 'verify', 'edge'].flatMap(name => examineCertificate(join(dir, `${name}.pem`), 'restart make dev: it makes a new one')),
+    ...valkey.pid === undefined ? [] : orOk('valkey', valkey, lifeOf('valkey', valkey, logs)),
+    ...['ca', 'verify', 'traefik', 'edge'].flatMap(name => examineCertificate(join(dir, `${name}.pem`), 'restart make dev: it makes a new one')),
     await examinePath(stack, logs)
   ]
 }

@@ -7,6 +7,7 @@ import { metric } from '@gateway/common/service.ts'
 import type { Attempt, Gate } from './attempt.ts'
 import type { Audit } from './audit.ts'
 import { judge } from './checks/index.ts'
+import type { Reason } from './refusals.ts'
 
 /** An attempt that all checks have passed. */
 export type Admitted = Attempt & Required<Pick<Attempt, 'caller' | 'identity'>>
@@ -27,7 +28,7 @@ export const decisionsTotal = (registry: Registry) => metric(registry, 'auth_dec
 }))
 
 /** Refusals that are no guess at a credential: whoever sends none, or an old one of its own, is asked to sign in. */
-const innocent: ReadonlySet<string | undefined> = new Set(['missing_token', 'token_expired'])
+const innocent: ReadonlySet<string | undefined> = new Set<Reason>(['missing_token', 'token_expired', 'api_key_expired', 'credential_revoked'])
 
 export const judging = fp<{ gate: Gate, audit: Audit, registry: Registry }>(async (app, { gate, audit, registry }) => {
   const decisions = decisionsTotal(registry)

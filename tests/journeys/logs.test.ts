@@ -60,7 +60,8 @@ t.test('29: no token, query or parameter is ever written to a log, on good ways 
   t.ok(statuses.some(status => status === 200) && statuses.some(status => status >= 400), statuses.join(' '))
 
   // The last request's id shows that the logs are complete up to here.
-  const last = await send({ path: '/tools/falkordb_health', body: {} })
+  // verify tells of a caller that it has not met before.
+  const last = await send({ path: '/tools/falkordb_health', body: {} }, await gateway.person())
   const id = String(last.headers['x-request-id'])
   for (const part of ['traefik', 'verify', 'mcp'] as const) await until(`request ${id} in the log of ${part}`, async () => (await gateway.logs(part)).includes(id), 15)
 

@@ -9,7 +9,7 @@ const answer = Type.Object({
   client: Type.String(),
   scopes: Type.Array(Type.String()),
   issuer: Type.String(),
-  expires_at: Type.Union([Type.String({ description: 'ISO 8601' }), Type.Null({ description: 'an API key does not expire' })])
+  expires_at: Type.Union([Type.String({ description: 'ISO 8601' }), Type.Null({ description: 'MCP_API_KEY, and keys that were made so, do not expire' })])
 })
 
 export const verifyRoute: FastifyPluginAsync = async app => {
