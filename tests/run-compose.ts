@@ -73,6 +73,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
+  report.heading('what the tests need')
+  await report.program('tap is built with its plugins', 'tap', ['build'])
   report.heading('docker compose up')
   const { status } = compose(['up', '--detach', '--build', '--wait', '--wait-timeout', '300', '--quiet-pull'])
   report.count('every container is up and healthy', status === 0 ? [] : [`docker compose up ended with ${status}`])

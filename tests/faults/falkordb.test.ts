@@ -9,8 +9,8 @@ const gateway = openGateway()
 const ada = await gateway.person()
 const graphName = 'journal'
 
-/** A write that takes about two seconds: work first, then one node. */
-const slowWrite = 'UNWIND range(1, 4000) AS x UNWIND range(1, 1000) AS y WITH sum(x * y % 7) AS work CREATE (:Entry {id: $id, work: work})'
+/** A write that takes about two seconds, or more on a busy machine: work first, then one node. */
+const slowWrite = 'UNWIND range(1, 12000) AS x UNWIND range(1, 1000) AS y WITH sum(x * y % 7) AS work CREATE (:Entry {id: $id, work: work})'
 const write = (id: string, by: Person = ada) => by.send({ path: '/tools/falkordb_query', body: { graphName, query: slowWrite, parameters: { id }, timeoutMs: 30_000 } })
 const entries = async (id: string) => {
   const answer = await ada.send({ path: '/tools/falkordb_read_query', body: { graphName, query: 'MATCH (e:Entry {id: $id}) RETURN count(e) AS n', parameters: { id } } })
