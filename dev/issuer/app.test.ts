@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, type JSONWebKeySet } from 'jose'
 import t, { type Test } from 'tap'
 import { buildIssuer } from './app.ts'
-import { addKey, mintToken, removeKey, setOutage, type IssuerAccess } from './client.ts'
+import { addKey, keyRequests, mintToken, removeKey, setOutage, signInput, type IssuerAccess } from './client.ts'
 import { openKeys } from './keys.ts'
 
 const audience = 'https://localhost:8443/mcp'
@@ -53,6 +53,32 @@ t.test('a key can stay unpublished', async t => {
   const access = await start(t)
   const kid = await addKey(access, 'RS256', false)
   await t.rejects(verify(access, await mintToken(access, { kid })), { code: 'ERR_JWKS_NO_MATCHING_KEY' })
+})
+
+t.test('a key may sign only what asks for it by name', async t => {
+  const access = await start(t)
+  const first = decodeProtectedHeader(await mintToken(access)).kid
+  const kid = await addKey(access, 'ES256', true, false)
+  t.equal(decodeProtectedHeader(await mintToken(access)).kid, first)
+  await verify(access, await mintToken(access, { kid }))
+})
+
+t.test('a test has every byte of a token signed that it has written itself', async t => {
+  const access = await start(t)
+  const kid = await addKey(access, 'ES256')
+  const part = (text: string) => Buffer.from(text).toString('base64url')
+  const input = `${part(`{"alg":"ES256","kid":"${kid}","typ":"at+jwt"}`)}.${part(`{"iss":"evil","iss":"${issuer}","aud":"${audience}"}`)}`
+  t.match((await verify(access, `${input}.${await signInput(access, input, kid)}`)).payload, { iss: issuer })
+  await t.rejects(signInput(access, input, 'nobody'), /404/)
+  await t.rejects(signInput({ ...access, secret: 'a guess' }, input), /401/)
+})
+
+t.test('it counts how often its keys were asked for', async t => {
+  const access = await start(t)
+  const before = await keyRequests(access)
+  await jwks(access)
+  await jwks(access)
+  t.equal(await keyRequests(access) - before, 2)
 })
 
 t.test('the keys never leave with their private parts', async t => {

@@ -2,7 +2,7 @@
  * The development issuer: publishes keys and metadata as an identity provider does, and signs whatever its owner asks for.
  * It signs nobody in. A stand-in for an external identity provider, on this machine only.
  */
-import { randomUUID, timingSafeEqual, createHash } from 'node:crypto'
+import { createHash, KeyObject, randomUUID, sign, timingSafeEqual } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { SignJWT, type JWTHeaderParameters } from 'jose'
 import { algorithms, type Algorithm, type KeyStore } from './keys.ts'
@@ -52,6 +52,9 @@ export function buildIssuer ({ issuer, audience, keys, mintSecret }: IssuerOptio
   // Coercion would turn a claim or a header member into what the caller did not write.
   const app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }, forceCloseConnections: 'idle' })
   let outage = false
+  let keyRequests = 0
+  const silent = new Set<string>()
+  const signer = (kid?: string) => kid === undefined ? keys.all.findLast(key => !silent.has(key.kid)) : keys.find(kid)
 
   app.register(async documents => {
     documents.addHook('onRequest', async (_request, reply) => {
@@ -60,7 +63,10 @@ export function buildIssuer ({ issuer, audience, keys, mintSecret }: IssuerOptio
     const metadata = metadataOf(issuer)
     documents.get('/.well-known/openid-configuration', async () => metadata)
     documents.get('/.well-known/oauth-authorization-server', async () => metadata)
-    documents.get('/jwks', async () => keys.jwks())
+    documents.get('/jwks', async () => {
+      keyRequests++
+      return keys.jwks()
+    })
     documents.get('/', async () => ({ description: disclaimer, issuer }))
   })
   app.get('/live', async () => ({ live: true }))
@@ -71,7 +77,7 @@ export function buildIssuer ({ issuer, audience, keys, mintSecret }: IssuerOptio
     })
 
     control.post<{ Body: MintRequest }>('/mint', { schema: { body: mintSchema } }, async (request, reply) => {
-      const key = keys.find(request.body.kid)
+      const key = signer(request.body.kid)
       if (key === undefined) return await reply.code(404).send({ error: 'no such key' })
       const { claims = {}, without = [], header = {}, ttl = defaultTtl } = request.body
       const now = Math.floor(Date.now() / 1000)
@@ -84,10 +90,23 @@ export function buildIssuer ({ issuer, audience, keys, mintSecret }: IssuerOptio
       return { token }
     })
 
-    control.post<{ Body: { alg?: Algorithm, published?: boolean } }>('/keys', {
-      schema: { body: { type: 'object', additionalProperties: false, properties: { alg: { enum: algorithms }, published: { type: 'boolean' } } } }
+    // For tokens whose header and payload a test writes itself, down to the bytes.
+    control.post<{ Body: { input: string, kid?: string } }>('/sign', {
+      schema: { body: { type: 'object', required: ['input'], additionalProperties: false, properties: { input: { type: 'string' }, kid: { type: 'string' } } } }
+    }, async (request, reply) => {
+      const key = signer(request.body.kid)
+      if (key === undefined) return await reply.code(404).send({ error: 'no such key' })
+      return { signature: sign('sha256', Buffer.from(request.body.input), { key: KeyObject.from(key.privateKey), dsaEncoding: 'ieee-p1363' }).toString('base64url') }
+    })
+
+    control.get('/key-requests', async () => ({ keyRequests }))
+
+    control.post<{ Body: { alg?: Algorithm, published?: boolean, signs?: boolean } }>('/keys', {
+      schema: { body: { type: 'object', additionalProperties: false, properties: { alg: { enum: algorithms }, published: { type: 'boolean' }, signs: { type: 'boolean' } } } }
     }, async (request, reply) => {
       const { kid, alg, published } = await keys.add(request.body.alg ?? 'RS256', request.body.published ?? true)
+      // Signs only what asks for it by name, and only as long as this process lives.
+      if (request.body.signs === false) silent.add(kid)
       return await reply.code(201).send({ kid, alg, published })
     })
 

@@ -22,9 +22,25 @@ export async function mintToken (access: IssuerAccess, { claims = {}, ...rest }:
   return token
 }
 
-/** Adds a key, which signs from now on. @returns its id */
-export async function addKey (access: IssuerAccess, alg: Algorithm = 'RS256', published = true): Promise<string> {
-  const { kid } = await send(access, 'POST', '/keys', { alg, published }) as { kid: string }
+/**
+ * Has any text signed, for a token of which a test has written every byte.
+ * @param input header and payload in base64url with the dot between
+ * @param kid the key that signs; the newest where absent
+ * @returns the signature in base64url
+ */
+export async function signInput (access: IssuerAccess, input: string, kid?: string): Promise<string> {
+  const { signature } = await send(access, 'POST', '/sign', { input, kid }) as { signature: string }
+  return signature
+}
+
+/** How often the JWKS has been asked for since the issuer started. */
+export async function keyRequests (access: IssuerAccess): Promise<number> {
+  return (await send(access, 'GET', '/key-requests') as { keyRequests: number }).keyRequests
+}
+
+/** Adds a key, which signs from now on, or what asks for it alone. @returns its id */
+export async function addKey (access: IssuerAccess, alg: Algorithm = 'RS256', published = true, signs = true): Promise<string> {
+  const { kid } = await send(access, 'POST', '/keys', { alg, published, signs }) as { kid: string }
   return kid
 }
 

@@ -36,3 +36,8 @@ export function isExposed (text: string): boolean {
   const { protocol, hostname } = new URL(text)
   return protocol === 'http:' && !/^(?:127\.|\[::1\]$|localhost$|.*\.localhost$)/.test(hostname)
 }
+
+/** What is wrong with an address that the metadata of an issuer names, or undefined. One that is trusted over TLS leads to nobody in the clear. */
+export function referredFault (issuer: string, text: string): string | undefined {
+  return addressFault(text) ?? (issuer.startsWith('https:') && !/^https:/i.test(text) ? 'must begin with https://, as its issuer does' : undefined)
+}

@@ -1,6 +1,6 @@
 /** Fetches the keys of an issuer: its JWK set (RFC 7517 section 5), found by OpenID or RFC 8414 metadata where no URL is configured. */
 import { Agent, request } from 'undici'
-import { addressFault } from './addresses.ts'
+import { referredFault } from './addresses.ts'
 import { signingKey, type SigningKey } from './algorithms.ts'
 import type { TrustedIssuer } from './trusted.ts'
 
@@ -62,7 +62,7 @@ async function discover (issuer: string, name: string, fetchJson: (url: string) 
       answered = true
       const address = metadata[name]
       if (address === undefined) continue
-      const fault = addressFault(String(address))
+      const fault = referredFault(issuer, String(address))
       if (fault !== undefined) throw new Error(`${name} in ${url} ${fault}`)
       return address as string
     } catch (error) {
