@@ -47,7 +47,7 @@ export function createObservability (service: string, level: string, destination
   }
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  return { service, logger: destination ? pino(options, destination) : pino(options), registry }
+  return { service, logger: pino(options, destination ?? standardOutput()), registry }
 }
 
 /** What a TLS port shows, and asks for; all in PEM. */
@@ -66,6 +66,9 @@ const contextOf = ({ cert, key, clientCa }: ServerTls) => ({ cert, key, minVersi
 export function renewTls (app: FastifyInstance, tls: ServerTls): void {
   (app.server as unknown as Http2SecureServer).setSecureContext(contextOf(tls))
 }
+
+/** Lines are gathered for a moment: under load a write for each one would cost more than the work that it tells of. What is gathered is written at the end as well. */
+const standardOutput = () => pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
 
 export interface AppOptions {
   /** Value of WWW-Authenticate for an error, where it wants one. */
