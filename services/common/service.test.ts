@@ -135,3 +135,24 @@ t.test('a body that is too large is read to its end: a cut connection would be a
   const [next] = await once(socket, 'data')
   t.match(String(next), /^HTTP\/1\.1 200/, 'the connection serves the next request')
 })
+
+t.test('what cannot be read as HTTP is answered in the contract\'s words, and the connection ends', async t => {
+  const app = createApp(createObservability('test', 'silent'))
+  t.teardown(() => app.close())
+  app.get('/', async () => 'ok')
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  for (const [bytes, status, code] of [
+    ['STEAL /mcp HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'invalid_request'],
+    ['GET / HTTP/9.9\r\n\r\n', 400, 'invalid_request'],
+    [`GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large']
+  ] as const) {
+    const socket = connectTcp(port, '127.0.0.1')
+    socket.setEncoding('utf8').write(bytes)
+    let text = ''
+    for await (const chunk of socket) text += String(chunk)
+    const [head = '', body = ''] = text.split('\r\n\r\n')
+    t.match(head, new RegExp(`^HTTP/1\\.1 ${status} `), code)
+    t.match(JSON.parse(body), { error: { type: 'ValidationError', code }, timestamp: String, tenant: null, requestId: String })
+  }
+})

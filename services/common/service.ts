@@ -1,11 +1,12 @@
 /** What every service process has: logger, metrics, contract errors, health, and a stop that drains. */
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { pino, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { AuthenticationError, errorBody, NotFoundError, oauthErrorBody, toGatewayError, type GatewayError } from './errors.ts'
+import { AuthenticationError, errorBody, NotFoundError, oauthErrorBody, toGatewayError, ValidationError, type GatewayError } from './errors.ts'
 import { requestIdHeader } from './identity.ts'
 import { describeError, withoutSecrets } from './redact.ts'
 
@@ -100,6 +101,7 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
     return503OnClosing: false,
     // A path that no router can read comes here, past all hooks.
     frameworkErrors: (error, request, reply) => sendError(toGatewayError(error), request as FastifyRequest, (reply as FastifyReply).header(requestIdHeader, request.id), options.challenge),
+    ...(options.tls === undefined && { clientErrorHandler: answerUnreadable }),
     ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
     ...options.fastify
   }
@@ -126,6 +128,19 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
   })
   app.setErrorHandler((thrown, request, reply) => sendError(toGatewayError(thrown), request, reply, options.challenge))
   return app
+}
+
+/** What Node could not read as HTTP never becomes a request; it is answered in the contract's words all the same, and the connection ends. */
+function answerUnreadable (error: Error & { code?: string }, socket: Socket) {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [status, name, fault] = error.code === 'HPE_HEADER_OVERFLOW'
+    ? [431, 'Request Header Fields Too Large', new ValidationError('headers_too_large', 'The headers of the request are larger than this service reads.')] as const
+    : [400, 'Bad Request', new ValidationError('invalid_request', 'The request could not be read.')] as const
+  const body = JSON.stringify(errorBody(fault, { path: '', requestId: randomUUID() }))
+  socket.end(`HTTP/1.1 ${status} ${name}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`)
 }
 
 /** Answers with the contract's body, Retry-After and WWW-Authenticate, and writes the private cause to the log. */
