@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, type RedisClientType } from '@redis/client'
 import type { Logger } from 'pino'
+import { within } from './within.ts'
 
 /** A connection to Valkey. */
 export type StateClient = RedisClientType
@@ -116,7 +117,7 @@ export function openState (url: string, logger: Logger): State {
       const connection = make()
       try {
         await connect(connection)
-        await within(connectMs, prepare(connection))
+        await within(connectMs, 'Valkey', prepare(connection))
         failures = 0
         came(which)
         await untilLost(connection, signal)
@@ -157,9 +158,9 @@ export function openState (url: string, logger: Logger): State {
 async function connect (client: StateClient): Promise<void> {
   const connecting = client.connect()
   try {
-    await within(2 * connectMs, connecting)
+    await within(2 * connectMs, 'Valkey', connecting)
     // A server that still reads its data from disk lets one in, and answers nothing.
-    await within(connectMs, client.ping())
+    await within(connectMs, 'Valkey', client.ping())
   } catch (error) {
     if (client.isOpen) client.destroy()
     // A second attempt beside this one would leave a socket behind.
@@ -174,7 +175,7 @@ async function untilLost (client: StateClient, signal: AbortSignal): Promise<voi
   const end = () => resolve()
   signal.addEventListener('abort', end, { once: true })
   client.on('error', reject)
-  const timer = setInterval(() => { within(silenceMs, client.ping()).catch(reject) }, pingMs)
+  const timer = setInterval(() => { within(silenceMs, 'Valkey', client.ping()).catch(reject) }, pingMs)
   if (signal.aborted) end()
   try {
     await promise
@@ -182,16 +183,5 @@ async function untilLost (client: StateClient, signal: AbortSignal): Promise<voi
     clearInterval(timer)
     client.off('error', reject)
     signal.removeEventListener('abort', end)
-  }
-}
-
-/** @throws Error after `ms` */
-async function within<T> (ms: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error(`Valkey does not answer within ${ms} ms`)), ms)
-  try {
-    return await Promise.race([work, late.promise])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -6,6 +6,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { sendExactly, type Send } from './connection.ts'
 import { sendFailure, unavailable } from './failures.ts'
 import type { Raw } from './values.ts'
+import { within } from '@gateway/common/within.ts'
 
 /** How long FalkorDB may take to answer what needs no work, and past a query's own timeout, ms. */
 export const graceMs = 2_000
@@ -49,7 +50,7 @@ export class Control {
   async ask (command: readonly string[]): Promise<Raw> {
     if (!this.up) throw unavailable()
     try {
-      return await within(graceMs, sendExactly(this.#client as RedisClientType, command))
+      return await within(graceMs, 'FalkorDB', sendExactly(this.#client as RedisClientType, command))
     } catch (error) {
       throw sendFailure(error, { key: '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
     }
@@ -113,7 +114,7 @@ export class Control {
     const client = this.#client
     if (client === undefined || !client.isReady) return
     try {
-      await within(graceMs, sendExactly(client, ['PING']))
+      await within(graceMs, 'FalkorDB', sendExactly(client, ['PING']))
       this.#answers = true
     } catch {
       if (this.#answers) this.#options.logger?.error('FalkorDB does not answer')
@@ -124,14 +125,3 @@ export class Control {
 }
 
 const retryMs = (attempt: number) => Math.min(50 * 2 ** attempt, 2_000)
-
-/** @throws an Error after `ms` */
-async function within<T> (ms: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
