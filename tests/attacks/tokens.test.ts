@@ -347,7 +347,7 @@ table('a token is good in its time, as numbers say it', [
 
 const { protocol, host } = new URL(issuer)
 table('the issuer is a configured one, byte for byte, and the subject a text', [
-  ...[undefined, null, 7, [issuer], { iss: issuer }, '', `${issuer}/`, `${issuer}?`, `${issuer}#`, ` ${issuer}`, `${issuer} `, `${issuer}\0`, issuer.toUpperCase(), `${protocol}//${host}:443`, `${protocol}//user@${host}`, issuer.replace('.', '。'), `${issuer}.evil.example`, 'api-key', '__proto__', 'constructor', '*', gateway.url]
+  ...[undefined, null, 7, [issuer], { iss: issuer }, '', `${issuer}/`, `${issuer}?`, `${issuer}#`, ` ${issuer}`, `${issuer} `, `${issuer}\0`, issuer.toUpperCase(), `${protocol}//${host}:443`, `${protocol}//user@${host}`, issuer.replace(/:(?=\d+$)/, '：'), `${issuer}.evil.example`, 'api-key', '__proto__', 'constructor', '*', gateway.url]
     .map(iss => row(`iss ${quoted(iss)}`, 'issuer_unknown', () => withClaims({ iss }))),
   ...[undefined, null, '', 7, [], ['ada'], { sub: 'ada' }, 's'.repeat(257), '\ud800'].map(sub => row(`sub ${quoted(sub)}`, 'subject_missing', () => withClaims({ sub }))),
   ...['s'.repeat(256), `ada\r\nX-Tenant-Id: ${victim}`, 'ada\0', '*', '__proto__', '{"tenantId":"bob"}', `ada|${victim}`].map(sub => row(`sub ${quoted(sub)}`, 200, () => withClaims({ sub }), opens(tenant))),

@@ -1,6 +1,6 @@
 /** Control over containers, by docker compose alone; nothing is sent to a container's own address. */
 import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
+import { promisify, stripVTControlCharacters } from 'node:util'
 import { until, type Control } from './control.ts'
 import { readStack, repository } from './stack-file.ts'
 
@@ -63,7 +63,8 @@ export function composeControl (): Control {
       const table = await compose('exec', '-T', 'verify', 'cat', '/proc/net/dev')
       return [...table.matchAll(/^\s*eth\d+:\s*(\d+)/gm)].reduce((sum, match) => sum + Number(match[1]), 0)
     },
-    logs: name => compose('logs', '--no-color', '--no-log-prefix', name),
+    // compose clears lines of its own even where nobody sees them.
+    logs: async name => stripVTControlCharacters(await compose('logs', '--no-color', '--no-log-prefix', name)),
     metrics: async name => {
       const count = name === 'mcp' ? Number(readStack().compose?.env.MCP_REPLICAS ?? 1) : 1
       return await Promise.all(Array.from({ length: count }, (_, at) =>
