@@ -1,7 +1,9 @@
 /** The decision behind Traefik, in front of a constant upstream: what the gate costs a request beside a ForwardAuth that answers a constant. */
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { makeCertificates } from '../../deploy/certificates.ts'
-import { freePort } from '../../dev/free-port.ts'
 import { findTraefik } from '../../dev/programs/traefik.ts'
 import { startNode, temporaryFolder } from '../children.ts'
 import { startGate } from '../gate.ts'
@@ -29,7 +31,7 @@ export const edge: Scenario = {
 export async function openEdges ({ started, say, versions }: Bench) {
   const program = await findTraefik(say)
   versions.traefik = await traefikVersion(program)
-  const [floorPort, port] = [await freePort(), await freePort()]
+  const port = await portBelowEphemeral()
   const origin = `https://localhost:${port}`
   const provider = started.use(await startIdentityProvider(`${origin}/mcp`))
   const { ca, verify, edge: certificate } = await makeCertificates({ dir: await temporaryFolder(started) })
@@ -37,7 +39,7 @@ export async function openEdges ({ started, say, versions }: Bench) {
   const upstream = await startNode(started, 'floor upstream', 'bench/floors/upstream.ts', { FLOOR_ANSWER: answer })
   const gate = await startGate(started, 'verify', provider, { PUBLIC_URL: origin, VERIFY_TLS_CERT: verify.cert, VERIFY_TLS_KEY: verify.key })
   const edges = { program, ca, certificate, upstreamUrl: upstream.urls.floor! }
-  const floorEdge = await startFloorTraefik(started, { ...edges, port: floorPort, decisionUrl: `${constant.urls.floor}/decision` })
+  const floorEdge = await startFloorTraefik(started, { ...edges, decisionUrl: `${constant.urls.floor}/decision` })
   const gateEdge = await startFloorTraefik(started, { ...edges, port, decisionUrl: `${gate.urls.decision}/decision` })
 
   say(`edge: having ${distinctTokens} tokens signed`)
@@ -57,4 +59,20 @@ export async function openEdges ({ started, say, versions }: Bench) {
     { ...subject(gated, gateEdge.url, gateEdge.pid, gate.pid), floor }
   ]
   return { subjects, gated: subjects[1] as Subject, verifyPort: Number(new URL(gate.urls.decision!).port) }
+}
+
+/** A port that nobody is given by chance while others start: verify must know its public URL before Traefik opens it. */
+async function portBelowEphemeral (): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 30_000)
+    const server = createServer()
+    try {
+      await once(server.listen(port, '127.0.0.1'), 'listening')
+      return port
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    } finally {
+      if (server.listening) await new Promise(resolve => server.close(resolve))
+    }
+  }
 }
