@@ -22,9 +22,10 @@ export const neighbour: Experiment = {
     for (const name of [tenant, other]) versions.falkordb = await loadGraph(services.falkordb.url, `${name}_${graphName}`)
     const target = { url, transport: 'http1', ca: await readFile(ca, 'utf8') } as const
     const calls = async (tenantId: string, orStatus?: number) => {
-      const token = await stack.token({ claims: { sub: 'ada', tenant_id: tenantId, scope: 'graph:read' } })
+      const token = await stack.token({ claims: { sub: `of-${tenantId}`, tenant_id: tenantId, scope: 'graph:read' } })
       return Array.from({ length: 1_000 }, (_, n) => {
         const call = toolCall('2026-07-28', idOf(n), { authorization: `Bearer ${token}` })
+        // What the busy one gets is its own affair: rows, or a full queue, or a limit.
         return orStatus === undefined ? call : { ...call, expect: { status: call.expect.status, orStatus } }
       })
     }
