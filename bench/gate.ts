@@ -1,11 +1,14 @@
 /** The verify service under load: how it is started, and what Traefik asks of it. */
 import { randomBytes } from 'node:crypto'
+import { resourceUrl } from '@gateway/common/challenge.ts'
 import { startNode, type Child } from './children.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import type { LoadRequest } from './transports.ts'
 
 /** The public origin that the gate answers for. */
 export const publicUrl = 'https://localhost'
+/** What the tokens of the provider are for. */
+export const resource = resourceUrl(publicUrl)
 
 /**
  * Starts a verify service that trusts the provider.

@@ -1,5 +1,5 @@
 /** Memory and the slowest answers while the number of distinct tokens grows far beyond what is remembered. */
-import { startGate, decision } from '../gate.ts'
+import { decision, resource, startGate } from '../gate.ts'
 import { startIdentityProvider } from '../identity-provider.ts'
 import { usageOf } from '../measure.ts'
 import type { Experiment } from '../rounds.ts'
@@ -13,7 +13,7 @@ export const distinctTokens: Experiment = {
   name: 'tokens',
   title: `1 to ${steps.at(-1)} distinct ES256 tokens at c=${concurrency}, plain HTTP/1.1`,
   run: async ({ started, say, load }) => {
-    const provider = started.use(await startIdentityProvider('https://localhost/mcp'))
+    const provider = started.use(await startIdentityProvider(resource))
     const gate = await startGate(started, 'verify', provider)
     const off = await startGate(started, 'verify, caches off', provider, { TOKEN_CACHE_ENTRIES: '0' })
     const process = { name: 'verify', pid: gate.pid }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { makeCertificates } from '../../deploy/certificates.ts'
 import { temporaryFolder } from '../children.ts'
-import { decision, forged, startGate } from '../gate.ts'
+import { decision, forged, resource, startGate } from '../gate.ts'
 import { startIdentityProvider } from '../identity-provider.ts'
 import { startLoadGenerator } from '../load-generator.ts'
 import type { Experiment } from '../rounds.ts'
@@ -17,7 +17,7 @@ export const forgedTokens: Experiment = {
   name: 'forged',
   title: `good callers at c=1 with known tokens, beside a flood of forged RS256 tokens at c=${attackers}, over TLS and HTTP/2`,
   run: async ({ started, say, load, plan }) => {
-    const provider = started.use(await startIdentityProvider('https://localhost/mcp'))
+    const provider = started.use(await startIdentityProvider(resource))
     const { ca: caFile, verify: { cert, key } } = await makeCertificates({ dir: await temporaryFolder(started) })
     const ca = await readFile(caFile, 'utf8')
     const gate = await startGate(started, 'verify', provider, { VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key, AUDIT_LOG_FILE: '/dev/null' })

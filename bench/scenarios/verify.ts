@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { makeCertificates } from '../../deploy/certificates.ts'
 import type { Algorithm } from '../../dev/issuer/keys.ts'
 import { startNode, temporaryFolder, type Child } from '../children.ts'
-import { decision, startGate } from '../gate.ts'
+import { decision, resource, startGate } from '../gate.ts'
 import { startIdentityProvider } from '../identity-provider.ts'
 import type { Bench, Result, Scenario, Subject } from '../rounds.ts'
 import { atLeast, atMost, type Target as Goal } from '../targets.ts'
@@ -28,7 +28,7 @@ export const verify: Scenario = {
   title: `verify alone: the ForwardAuth decision over plain HTTP/1.1 unless said; ${distinctTokens} distinct RS256 tokens in turn, or each token once`,
   concurrency: [1, 32],
   open: async ({ started, say }: Bench): Promise<Subject[]> => {
-    const provider = started.use(await startIdentityProvider('https://localhost/mcp'))
+    const provider = started.use(await startIdentityProvider(resource))
     const { ca: caFile, verify: { cert, key } } = await makeCertificates({ dir: await temporaryFolder(started) })
     const ca = await readFile(caFile, 'utf8')
     const tls = { VERIFY_TLS_CERT: cert, VERIFY_TLS_KEY: key }

@@ -238,6 +238,9 @@ function drainSessions (app: FastifyInstance) {
 /** What a dependency says of itself: `ok`, or what is wrong in a few public words. */
 export type Checks = Record<string, string>
 
+/** True for a dependency that is good enough: all is well, or there is a warning. */
+export const serves = (said: string) => said === 'ok' || said.startsWith('warning:')
+
 export class Health {
   #stopping = false
   readonly #check: () => Promise<Checks>
@@ -255,7 +258,7 @@ export class Health {
   async ready (): Promise<{ ready: boolean, checks: Checks }> {
     if (this.#stopping) return { ready: false, checks: { process: 'stopping' } }
     const checks = await this.#check()
-    return { ready: Object.values(checks).every(said => said === 'ok' || said.startsWith('warning:')), checks }
+    return { ready: Object.values(checks).every(serves), checks }
   }
 }
 

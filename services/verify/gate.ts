@@ -1,7 +1,7 @@
 /** Puts together what the checks measure an attempt against, from the settings. */
 import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
-import { Health, type Checks, type Observability } from '@gateway/common/service.ts'
+import { Health, serves, type Checks, type Observability } from '@gateway/common/service.ts'
 import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { list } from '@gateway/common/config.ts'
 import { openState, type State } from '@gateway/common/state.ts'
@@ -97,8 +97,6 @@ function hostsOf (publicUrl: string): Set<string> {
   const { host, port, protocol } = new URL(publicUrl)
   return new Set(port === '' ? [host, `${host}:${protocol === 'https:' ? 443 : 80}`] : [host])
 }
-
-const serves = (status: string) => status === 'ok' || status.startsWith('warning:')
 
 /**
  * Readiness of the verify service. One issuer that cannot be asked is a warning as long as somebody else may be let in;

@@ -1,9 +1,9 @@
-import type { Attempt, Caller, Credential, Gate, Issuer } from '../attempt.ts'
+import type { Attempt, Caller, Credential, Gate } from '../attempt.ts'
 import type { Check } from '../checks/index.ts'
 import { refusal, type Reason } from '../refusals.ts'
 import { GatewayError } from '@gateway/common/errors.ts'
 import { verifyBearer } from './bearer.ts'
-import { verifyOpaque } from './opaque.ts'
+import { introspecting, verifyOpaque } from './opaque.ts'
 import { isJwtShaped, maxCredentialLength } from './shape.ts'
 import { digestOf, type KnownToken } from './token-cache.ts'
 
@@ -20,7 +20,7 @@ export const credentialGood: Check = (attempt, gate) => {
       attempt.firstUse = found.last === undefined
       return admit(attempt, found, 'api-key')
     }
-    if (kind === 'api-key' || (gate.apiKeys.any && !introspects(gate))) throw unlessBlocked(attempt, gate, 'api_key_unknown')
+    if (kind === 'api-key' || (gate.apiKeys.any && introspecting(gate).length === 0)) throw unlessBlocked(attempt, gate, 'api_key_unknown')
   }
   const digest = digestOf(value)
   const known = gate.tokens.find(digest)
@@ -53,8 +53,6 @@ function verify (attempt: Attempt, gate: Gate, digest: string, verifier: (attemp
     return refuse(error)
   }
 }
-
-const introspects = ({ issuers }: Gate) => [...issuers.values()].some((issuer: Issuer) => issuer.introspection !== undefined)
 
 function requireUnblocked ({ address }: Attempt, { limits }: Gate): void {
   const retryAfter = limits.blocked(address)

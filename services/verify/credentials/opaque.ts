@@ -12,7 +12,8 @@ const b64token = /^[\w.~+/-]+=*$/
 
 type Introspecting = Issuer & { introspection: Introspection }
 
-const isIntrospecting = (issuer: Issuer): issuer is Introspecting => issuer.introspection !== undefined
+/** The issuers that are asked about tokens that are no JWT, in their order. */
+export const introspecting = ({ issuers }: Gate): Introspecting[] => [...issuers.values()].filter((issuer): issuer is Introspecting => issuer.introspection !== undefined)
 
 /**
  * Asks the issuers that are set up so, in their order, until one of them knows the token as an active one.
@@ -20,7 +21,7 @@ const isIntrospecting = (issuer: Issuer): issuer is Introspecting => issuer.intr
  */
 export async function verifyOpaque (attempt: Attempt, gate: Gate): Promise<KnownToken> {
   const { value } = attempt.credential as Credential
-  const issuers = [...gate.issuers.values()].filter(isIntrospecting)
+  const issuers = introspecting(gate)
   if (issuers.length === 0 || !b64token.test(value)) throw refusal('token_malformed')
   let away: { issuer: string, error: unknown } | undefined
   for (const issuer of issuers) {

@@ -11,7 +11,7 @@ export const decisionRoute: FastifyPluginAsync<{ secrets: readonly string[] }> =
   const identityHeaders = rewriting(createIdentityWriter(secrets))
   // Traefik asks with GET, or with the client's own method where it is told to.
   app.all('/decision', { config: { audited: true } }, async (request, reply) => {
-    // Traefik writes these itself and drops a client's (trustForwardHeader: false).
+    // Traefik writes these itself; a client's are removed at the door (remove-identity).
     const { 'x-forwarded-method': method = request.method, 'x-forwarded-uri': uri = '/', 'x-forwarded-host': host, origin } = request.headers as Record<string, string | undefined>
     request.pathForErrors = pathOf(uri)
     const { identity } = await app.judge(request, { method, uri, host, origin, address: clientAddress(request) })
