@@ -10,10 +10,16 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 export class Report {
   #passed = 0
   #failed = 0
+  /** What failed, as it was printed, under the heading of its part: told again at the end, where a long log is read first. */
+  readonly #faults: string[] = []
+  #heading = ''
 
   get failed (): boolean { return this.#failed > 0 }
 
-  heading (text: string) { say(`\n── ${text}`) }
+  heading (text: string) {
+    this.#heading = text
+    say(`\n── ${text}`)
+  }
 
   /** Counts one check that is no tap test. */
   count (name: string, faults: readonly string[]) {
@@ -22,8 +28,13 @@ export class Report {
       say(`✔ ${name}`)
     } else {
       this.#failed++
-      say(`✖ ${name}\n${faults.map(fault => `    ${fault}`).join('\n')}`)
+      this.#fault([`✖ ${name}`, ...faults.map(fault => `    ${fault}`)])
     }
+  }
+
+  #fault (lines: readonly string[]) {
+    for (const line of lines) say(line)
+    this.#faults.push(`   in: ${this.#heading}`, ...lines)
   }
 
   /** Does the work; it counts as one test. */
@@ -45,21 +56,26 @@ export class Report {
     if (files.length === 0) return this.count('test files', ['there are none'])
     const filter = createTapFilter()
     let totals = { passed: 0, failed: 0 }
+    const faults: string[] = []
     const args = ['--reporter=tap', '--timeout=300', '--disable-coverage', '--allow-empty-coverage', `--jobs=${jobs}`, ...files]
     const { code } = await run('tap', args, { ...env, NO_COLOR: '1' }, line => {
       totals = readTotals(line) ?? totals
       const shown = filter(line)
-      if (shown !== undefined) say(shown)
-      return shown
+      if (shown === undefined) return undefined
+      say(shown.text)
+      if (shown.fault) faults.push(shown.text)
+      return shown.text
     })
+    if (faults.length > 0) this.#faults.push(`   in: ${this.#heading}`, ...faults)
     this.#passed += totals.passed
     this.#failed += totals.failed
     if (code !== 0 && totals.failed === 0) this.count('tap', [`ended with ${code} though no test failed`])
     if (totals.passed === 0) this.count('tap', ['no assertion passed'])
   }
 
-  /** Prints the last line. @returns the exit code */
+  /** Prints what failed once more, and the last line. @returns the exit code */
   end (): number {
+    if (this.#faults.length > 0) say(`\n── what failed\n${this.#faults.join('\n')}`)
     say(`\n${this.#passed} passed, ${this.#failed} failed`)
     return this.#failed > 0 || this.#passed === 0 ? 1 : 0
   }

@@ -36,8 +36,8 @@ not ok 1 - tests/journeys/paths.test.ts # time=9ms
 
 t.test('the output names each test, and of assertions only those that failed, with their diagnostics', async t => {
   const filter = createTapFilter()
-  const shown = output.split('\n').map(filter).filter(line => line !== undefined).map(line => line.trim())
-  t.match(shown, [
+  const shown = output.split('\n').map(filter).filter(line => line !== undefined)
+  t.match(shown.map(line => line.text.trim()), [
     '# Subtest: tests/journeys/paths.test.ts',
     '✔ 4: both paths answer # time=3ms',
     '✖ should be equal', '---', 'diff: |', '-1', '+2', '...',
@@ -46,6 +46,11 @@ t.test('the output names each test, and of assertions only those that failed, wi
     '✖ tests/journeys/paths.test.ts # time=9ms', '---', 'exitCode: 1', '...',
     '# { total: 4, pass: 2, fail: 1, skip: 1 }'
   ])
+  t.match(shown.filter(line => line.fault).map(line => line.text.trim()), [
+    '✖ should be equal', '---', 'diff: |', '-1', '+2', '...',
+    '✖ 5: a failing one # time=4ms', '---', 'at: here', '...',
+    '✖ tests/journeys/paths.test.ts # time=9ms', '---', 'exitCode: 1', '...'
+  ], 'what is told again at the end')
 })
 
 t.test('the totals come from the last comment, absent fields are zero', async t => {

@@ -7,9 +7,9 @@ const nothing = /^\s*(\d+\.\.\d+|# Subtest: (?!.*\.test\.ts).*|# time=.*|# No co
 
 /**
  * Makes a filter for the output of `tap --reporter=tap`.
- * @returns for each line what to print of it, or undefined
+ * @returns for each line what to print of it, and whether it tells of a failure; undefined: nothing
  */
-export function createTapFilter (): (line: string) => string | undefined {
+export function createTapFilter (): (line: string) => { text: string, fault: boolean } | undefined {
   let lastFailed = false
   let diagnosticsOf: 'passed' | 'failed' | undefined
   return line => {
@@ -18,18 +18,18 @@ export function createTapFilter (): (line: string) => string | undefined {
     if (diagnosticsOf !== undefined) {
       const of = diagnosticsOf
       if (text === '...') diagnosticsOf = undefined
-      return of === 'failed' ? line : undefined
+      return of === 'failed' ? { text: line, fault: true } : undefined
     }
     const result = /^(not )?ok \d+(?: - )?(.*)$/.exec(text)
     if (text === '---') {
       diagnosticsOf = lastFailed ? 'failed' : 'passed'
-      return lastFailed ? line : undefined
+      return lastFailed ? { text: line, fault: true } : undefined
     }
-    if (result === null) return nothing.test(line) ? undefined : line
+    if (result === null) return nothing.test(line) ? undefined : { text: line, fault: false }
     lastFailed = result[1] !== undefined && !/# (TODO|SKIP)/i.test(text)
-    if (lastFailed) return `${'  '.repeat(depth)}✖ ${result[2]}`
+    if (lastFailed) return { text: `${'  '.repeat(depth)}✖ ${result[2]}`, fault: true }
     // Depth 0 is a file, 1 a test of it; deeper lines are assertions.
-    return depth === 1 ? `  ${/# (TODO|SKIP)/i.test(text) ? '–' : '✔'} ${result[2]}` : undefined
+    return depth === 1 ? { text: `  ${/# (TODO|SKIP)/i.test(text) ? '–' : '✔'} ${result[2]}`, fault: false } : undefined
   }
 }
 
