@@ -22,7 +22,21 @@ export const settings = Type.Object({
   MAX_RESULT_BYTES: Type.Integer({ group: 'Limits', description: 'Most bytes of one result, structured content and text together.', default: 131_072, minimum: 8_192 }),
   MAX_BODY_BYTES: Type.Integer({ group: 'Limits', description: 'Most bytes of one request body.', default: 4_194_304, minimum: 1_024 }),
   QUERY_MEMORY_BYTES: Type.Integer({ group: 'Limits', description: 'Most memory in bytes that FalkorDB may use for one query.', default: 268_435_456, minimum: 1_048_576 }),
-  TENANT_CONCURRENCY: Type.Integer({ group: 'Limits', description: 'Queries that one tenant may run at the same time, per replica of the tool service.', default: 4, minimum: 1 }),
+  TENANT_CONCURRENCY: Type.Integer({ group: 'Limits', description: 'Queries that one tenant may run at the same time, over all replicas of the tool service together; one at least in each.', default: 4, minimum: 1 }),
+  MCP_REPLICAS: Type.Integer({ group: 'Limits', description: 'Replicas of the tool service: they share FalkorDB\'s workers and each tenant\'s TENANT_CONCURRENCY.', default: 1, minimum: 1, maximum: 1_000 }),
+  TENANT_MAX_GRAPHS: Type.Integer({ group: 'Limits', description: 'Graphs that one tenant may have; 0 for no limit.', default: 100, minimum: 0 }),
+  TENANT_MAX_MEMORY_BYTES: Type.Integer({ group: 'Limits', description: 'Memory in bytes that the graphs of one tenant may take in FalkorDB, looked at in the background; 0 for no limit.', default: 536_870_912, minimum: 0 }),
+  TENANT_ACL: Type.Union([Type.Literal('on'), Type.Literal('off')], {
+    group: 'FalkorDB',
+    description: 'on: each tenant\'s queries run as a user of the database that can touch that tenant\'s graphs alone; FALKORDB_URL\'s user must be allowed ACL SETUSER. off: all run as FALKORDB_URL\'s user.',
+    default: 'on'
+  }),
+  FALKORDB_TENANT_URLS: Type.String({
+    group: 'FalkorDB',
+    secret: true,
+    description: 'Tenants on servers of their own, as JSON: {"acme":"rediss://user:password@acme-graphs:6379"}. All others are on FALKORDB_URL.',
+    default: ''
+  }),
   REQUIRE_DB_LIMITS: Type.Boolean({ group: 'FalkorDB', description: 'true: refuse to start where FalkorDB does not take the limits above; false: warn, also in /ready.', default: false }),
   TOOLS_HIDDEN: Type.String({ group: 'Tools', description: 'Names of tools that nobody gets, comma separated.', default: '' })
 })

@@ -1,6 +1,6 @@
 import { Gauge, Histogram, type Registry } from 'prom-client'
 import { metric } from '@gateway/common/service.ts'
-import type { GraphDatabase } from './graph/client.ts'
+import type { GraphDatabase } from './graph/database.ts'
 
 /** The same database, its queries timed as `graph_query_duration_seconds{mode}` and its state shown as `falkordb_up`. */
 export function measureDatabase (database: GraphDatabase, registry: Registry): GraphDatabase {
@@ -10,19 +10,23 @@ export function measureDatabase (database: GraphDatabase, registry: Registry): G
   metric(registry, 'falkordb_up', () => new Gauge({
     name: 'falkordb_up', help: '1 where FalkorDB is connected', registers: [registry], collect () { this.set(database.up ? 1 : 0) }
   }))
+  const timed = async <T>(mode: string, work: () => Promise<T>) => {
+    const end = duration.startTimer({ mode })
+    try {
+      return await work()
+    } finally {
+      end()
+    }
+  }
   return {
-    query: async call => {
-      const end = duration.startTimer({ mode: call.mode })
-      try {
-        return await database.query(call)
-      } finally {
-        end()
-      }
-    },
-    writes: (...args) => database.writes(...args),
-    keys: prefix => database.keys(prefix),
-    ping: () => database.ping(),
-    info: () => database.info(),
+    query: call => timed(call.mode, () => database.query(call)),
+    explain: call => timed('explain', () => database.explain(call)),
+    profile: call => timed('profile', () => database.profile(call)),
+    remove: target => timed('delete', () => database.remove(target)),
+    writes: call => database.writes(call),
+    keys: (...args) => database.keys(...args),
+    ping: tenant => database.ping(tenant),
+    info: tenant => database.info(tenant),
     get up () { return database.up },
     close: () => database.close()
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { GraphResult } from './graph/client.ts'
+import type { GraphResult } from './graph/database.ts'
 import { queryAnswer } from './results.ts'
 
 const place = { tenant: 'acme', graphName: 'films', resolvedGraphName: 'acme_films' }

@@ -1,5 +1,5 @@
 /** A query's rows as the contract's result, cut to what a client can take. */
-import type { GraphResult } from './graph/client.ts'
+import type { GraphResult } from './graph/database.ts'
 import { fenced, jsonBytes } from './text.ts'
 import type { ToolAnswer } from './tools/tool.ts'
 

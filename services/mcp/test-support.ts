@@ -8,7 +8,7 @@ import { createObservability } from '@gateway/common/service.ts'
 import { expandScopes, type Scope } from '@gateway/common/scopes.ts'
 import { buildApp, databaseHealth, type McpAppOptions } from './app.ts'
 import { loadMcpConfig } from './config.ts'
-import type { GraphDatabase } from './graph/client.ts'
+import type { GraphDatabase } from './graph/database.ts'
 
 export const secret = 'a-secret-for-tests-0123456789abcdef'
 export const publicUrl = 'https://graphs.example.com'
@@ -32,7 +32,10 @@ export function fakeDatabase (given: Partial<GraphDatabase>): GraphDatabase {
   const missing = (name: string) => async (): Promise<never> => { throw new TypeError(`the test did not expect database.${name}()`) }
   return {
     query: missing('query'),
+    explain: missing('explain'),
+    profile: missing('profile'),
     writes: missing('writes'),
+    remove: missing('remove'),
     keys: missing('keys'),
     ping: async () => {},
     info: async () => ({ version: '8.0.0', module: '4.16.3', limits: {}, warnings: [] }),

@@ -6,7 +6,7 @@ import { GatewayError, NotFoundError, ScopeError, toGatewayError, type ErrorType
 import { scopes, type Scope } from '@gateway/common/scopes.ts'
 import { metric, type Observability } from '@gateway/common/service.ts'
 import type { Config } from './config.ts'
-import type { GraphDatabase } from './graph/client.ts'
+import type { GraphDatabase } from './graph/database.ts'
 import { createArgumentCheck } from './tools/arguments.ts'
 import type { CallContext, Tool, ToolAnswer, ToolSpec } from './tools/tool.ts'
 

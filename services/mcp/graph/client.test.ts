@@ -50,14 +50,14 @@ t.test('18: FalkorDB itself refuses every write in a read-only run', async t => 
 t.test('a read-only run of a graph that is not there is not found, and makes none', async t => {
   const { read } = asker(database, 'nobody', 'none')
   await t.rejects(read('MATCH (n) RETURN n'), { type: 'NotFoundError', status: 404, code: 'graph_not_found' })
-  await t.rejects(database.writes('nobody_none', 'CREATE (n)', {}), { code: 'graph_not_found' })
-  t.strictSame(await database.keys('nobody_'), [])
+  await t.rejects(database.writes({ tenant: 'nobody', key: 'nobody_none', query: 'CREATE (n)', parameters: {}, timeoutMs: 1_000 }), { code: 'graph_not_found' })
+  t.strictSame(await database.keys('nobody', 'nobody_'), [])
 })
 
 t.test('whether a query writes is for FalkorDB’s plan to say', async t => {
   const { read, write } = asker(database, 'planner')
   await write('CREATE (:N {d: 1})')
-  const say = (query: string, parameters?: unknown) => database.writes('planner_g', query, parameters)
+  const say = (query: string, parameters?: unknown) => database.writes({ tenant: 'planner', key: 'planner_g', query, parameters, timeoutMs: 5_000 })
   for (const query of ['CREATE (:N)', 'MATCH (n) SET n.x = 2', 'MATCH (n) DELETE n', 'MERGE (:M)', 'MATCH (n) REMOVE n.x', 'FOREACH (x IN [1] | CREATE (:N))', 'CREATE INDEX FOR (n:N) ON (n.x)', 'MATCH (n) CALL { WITH n SET n.x = 3 } RETURN n', 'CALL db.idx.fulltext.createNodeIndex("N", "x")', 'CALL db . idx.`fulltext`.`createNodeIndex`("N", "x")']) t.equal(await say(query), true, query)
   for (const query of ['MATCH (n:CREATE) RETURN n', 'CALL db.labels()', 'CALL db.labels() YIELD label RETURN label, "CALL db.idx.fulltext.drop"', 'CALL { MATCH (n) RETURN n } RETURN n', 'RETURN 1 AS `SET`', 'MATCH (n) WHERE n.d = $d RETURN n']) t.equal(await say(query, { d: { $date: '2026-01-01' } }), false, query)
   t.strictSame((await read('MATCH (n) RETURN count(n), sum(n.d)')).rows, [[1, 1]], 'nothing was run')
@@ -142,7 +142,7 @@ t.test('24: 1,000 interleaved calls of many tenants each meet their own graph', 
   await Promise.all(Array.from({ length: 60 }, async () => { for (let call = calls.pop(); call !== undefined; call = calls.pop()) results.push(await call()) }))
   t.equal(results.length, 1_000)
   t.ok(results.every(Boolean))
-  t.strictSame(await database.keys('t1_'), ['t1_g'])
+  t.strictSame(await database.keys('t1', 't1_'), ['t1_g'])
 })
 
 t.test('names are those of the graph that answered, also after it was deleted and made anew', async t => {
@@ -257,7 +257,7 @@ t.test('while FalkorDB is away calls fail at once, and none of them runs later',
   const start = Date.now()
   for (let call = 0; call < 5; call++) t.equal(await codeOf(write('CREATE (:Late)')), 'database_unavailable')
   await t.rejects(early.ping(), { code: 'database_unavailable' })
-  await t.rejects(early.keys(''), { code: 'database_unavailable' })
+  await t.rejects(early.keys('t1', ''), { code: 'database_unavailable' })
   t.ok(Date.now() - start < 1_000)
   const proxy = await openProxy(t, port)
   await until(() => early.up)

@@ -4,9 +4,9 @@
  */
 import type { FastifyBaseLogger } from 'fastify'
 import { DatabaseError, NotFoundError, TimeoutError } from '@gateway/common/errors.ts'
-import { decodeTenant } from '@gateway/common/tenants.ts'
 import type { Send } from './connection.ts'
 import { Control, graceMs } from './control.ts'
+import type { GraphCall, GraphDatabase, GraphDatabaseInfo, GraphResult, GraphTarget, QueryTarget } from './database.ts'
 import { outcomeUnknown, sendFailure, unavailable, type FailedCall } from './failures.ts'
 import { applyLimits, wantedLimits, type Limits } from './limits.ts'
 import { bindParameters } from './parameters.ts'
@@ -14,66 +14,6 @@ import { planWrites, proceduresCalled, writingProceduresQuery } from './plan.ts'
 import { Pool } from './pool.ts'
 import { extend, noNames, SchemaNamesCache, versionMismatch, type VersionedNames } from './schema-names.ts'
 import { decodeReply, rowCount, UnknownNameError, UnreadableReplyError, type Raw } from './values.ts'
-
-/** One query for one tenant. */
-export interface GraphCall {
-  /** The FalkorDB key, made by graphKey(). */
-  key: string
-  /** Passed by guardQuery(). */
-  query: string
-  parameters: unknown
-  /** `read` runs as GRAPH.RO_QUERY, `write` as GRAPH.QUERY. */
-  mode: 'read' | 'write'
-  /** Milliseconds; more than the server's TIMEOUT_MAX is lowered to it. */
-  timeoutMs: number
-  /** Rows returned at most. */
-  maxRows: number
-  /** Whose concurrency the call counts against. */
-  tenant: string
-}
-
-export interface GraphResult {
-  columns: string[]
-  /** JSON-ready values, in the order of `columns`. */
-  rows: unknown[][]
-  /** True where the database had more rows than these. */
-  truncated: boolean
-  statistics: Record<string, number | string | boolean>
-}
-
-export interface GraphDatabaseInfo {
-  /** Version of the Redis or Valkey server. */
-  version: string
-  /** Version of the FalkorDB module. */
-  module: string
-  /** By FalkorDB's own names (GRAPH.CONFIG); times in ms, memory in bytes. */
-  limits: Record<string, number>
-  /** Limits that could not be set. */
-  warnings: string[]
-}
-
-export interface GraphDatabase {
-  /** @throws ValidationError, QueryError, NotFoundError, TimeoutError, RateLimitError, DatabaseError */
-  /**
-   * @throws ValidationError for parameters, QueryError, NotFoundError graph_not_found (read), RateLimitError queue_full, TimeoutError,
-   * DatabaseError; of these `write_outcome_unknown` alone leaves open whether something was written
-   */
-  query: (call: GraphCall) => Promise<GraphResult>
-  /**
-   * Whether the database's own plan of the query writes; nothing is run.
-   * @throws NotFoundError graph_not_found: without a graph there is no plan
-   */
-  writes: (key: string, query: string, parameters: unknown) => Promise<boolean>
-  /** Keys of graphs that begin with `prefix`, sorted. */
-  keys: (prefix: string) => Promise<string[]>
-  /** @throws DatabaseError where FalkorDB does not answer within 2 s, or lacks limits that are required */
-  ping: () => Promise<void>
-  /** Versions as of now, limits as of the last connection. */
-  info: () => Promise<GraphDatabaseInfo>
-  /** Whether FalkorDB is connected and answers. */
-  readonly up: boolean
-  close: () => Promise<void>
-}
 
 export interface GraphDatabaseOptions {
   /** redis:// or rediss:// */
@@ -156,11 +96,24 @@ class Database implements GraphDatabase {
     })
   }
 
-  async writes (key: string, query: string, parameters: unknown): Promise<boolean> {
-    const { text, originalOffset } = bindParameters(query, parameters)
-    const timeoutMs = this.#timeout(this.#options.timeoutDefaultMs)
-    const tenant = decodeTenant(key.slice(0, Math.max(0, key.indexOf('_')))) ?? key
-    return await this.#run(tenant, timeoutMs, { key, query, mode: 'read', originalOffset }, async send => {
+  explain (call: QueryTarget): Promise<string[]> { return this.#plan('GRAPH.EXPLAIN', call) }
+
+  profile (call: QueryTarget): Promise<string[]> { return this.#plan('GRAPH.PROFILE', call) }
+
+  async #plan (verb: 'GRAPH.EXPLAIN' | 'GRAPH.PROFILE', call: QueryTarget): Promise<string[]> {
+    const { text, originalOffset } = bindParameters(call.query, call.parameters)
+    const mode = verb === 'GRAPH.PROFILE' ? 'write' : 'read'
+    return await this.#run(call.tenant, this.#timeout(call.timeoutMs), { key: call.key, query: call.query, mode, originalOffset }, async (send, sendWrite) => {
+      const reply = await (mode === 'write' ? sendWrite : send)([verb, call.key, text])
+      return Array.isArray(reply) ? reply.map(String) : [String(reply)]
+    })
+  }
+
+  async writes (call: QueryTarget): Promise<boolean> {
+    const { key, query } = call
+    const { text, originalOffset } = bindParameters(query, call.parameters)
+    const timeoutMs = this.#timeout(call.timeoutMs)
+    return await this.#run(call.tenant, timeoutMs, { key, query, mode: 'read', originalOffset }, async send => {
       const plan = planWrites(await send(['GRAPH.EXPLAIN', key, text]))
       if (plan !== 'depends on procedures') return plan
       const called = proceduresCalled(query)
@@ -169,7 +122,12 @@ class Database implements GraphDatabase {
     })
   }
 
-  async keys (prefix: string): Promise<string[]> {
+  async remove ({ tenant, key }: GraphTarget) {
+    const timeoutMs = this.#timeout(this.#options.timeoutDefaultMs)
+    await this.#run(tenant, timeoutMs, { key, query: '', mode: 'write', originalOffset: offset => offset }, async (_send, sendWrite) => await sendWrite(['GRAPH.DELETE', key]))
+  }
+
+  async keys (_tenant: string, prefix: string): Promise<string[]> {
     const reply = await this.#control.ask(['GRAPH.LIST'])
     return (reply as string[]).filter(key => key.startsWith(prefix)).sort()
   }

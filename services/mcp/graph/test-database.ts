@@ -2,7 +2,8 @@
 import { createClient } from '@redis/client'
 import { freePort } from '../../../dev/free-port.ts'
 import { startFalkordb, type FalkordbOptions } from '../../../dev/programs/falkordb.ts'
-import { connectGraphDatabase, type GraphCall, type GraphDatabaseOptions, type GraphResult } from './client.ts'
+import { connectGraphDatabase, type GraphDatabaseOptions } from './client.ts'
+import type { GraphCall, GraphResult } from './database.ts'
 
 /** What is torn down comes first: a test's `t`. */
 interface Teardown { teardown: (end: () => unknown) => void }

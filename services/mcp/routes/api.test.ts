@@ -1,6 +1,6 @@
 import t from 'tap'
 import { DatabaseError, NotFoundError, QueryError, RateLimitError, TimeoutError } from '@gateway/common/errors.ts'
-import type { GraphResult } from '../graph/client.ts'
+import type { GraphResult } from '../graph/database.ts'
 import { caller, fakeDatabase, headersOf, rpc, testApp, toolCall } from '../test-support.ts'
 
 const ada = caller('acme')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Type } from 'typebox'
 import { DatabaseError, NotFoundError, QueryError, TimeoutError } from '@gateway/common/errors.ts'
-import type { GraphCall, GraphResult } from '../graph/client.ts'
+import type { GraphCall, GraphResult } from '../graph/database.ts'
 import { allTools } from '../tools/index.ts'
 import { defineTool } from '../tools/tool.ts'
 import { caller, clients, fakeDatabase, headersOf, modernRpc, rpc, testApp, toolCall } from '../test-support.ts'
@@ -75,13 +75,13 @@ t.test('a call without its scope is 403 insufficient_scope in both eras, and not
 
 t.test('a write by a reader is 403 that names all scopes, before anything ran', async t => {
   const asked: unknown[] = []
-  const { app } = testApp(fakeDatabase({ writes: async (...args) => asked.push(args) > 0 }))
+  const { app } = testApp(fakeDatabase({ writes: async ({ tenant, key, query, parameters }) => asked.push({ tenant, key, query, parameters }) > 0 }))
   for (const era of eras) {
     const reply = await app.inject(toolCall(era, reader, 'falkordb_query', { graphName: 'films', query: 'CREATE (:Film {t: $t})', parameters: { t: 1 } }))
     t.equal(reply.statusCode, 403)
     t.match(reply.headers['www-authenticate'], /error="insufficient_scope".*scope="graph:read graph:write"/)
   }
-  t.strictSame(asked, eras.map(() => ['acme_films', 'CREATE (:Film {t: $t})', { t: 1 }]))
+  t.strictSame(asked, eras.map(() => ({ tenant: 'acme', key: 'acme_films', query: 'CREATE (:Film {t: $t})', parameters: { t: 1 } })))
 })
 
 t.test('a write by a reader to a graph that does not exist is a matter of scope as well, a procedure is not', async t => {

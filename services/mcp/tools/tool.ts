@@ -3,7 +3,7 @@ import type { Static, TObject } from 'typebox'
 import type { Identity } from '@gateway/common/identity.ts'
 import type { Scope } from '@gateway/common/scopes.ts'
 import type { Config } from '../config.ts'
-import type { GraphDatabase } from '../graph/client.ts'
+import type { GraphDatabase } from '../graph/database.ts'
 
 /** Hints for clients, as MCP's ToolAnnotations has them; all four are always said. */
 export interface ToolHints {

@@ -5,9 +5,9 @@ import { healthSpec } from './spec.ts'
 export const health = defineTool({
   name: 'falkordb_health',
   spec: healthSpec,
-  async handle (_args, { database }) {
+  async handle (_args, { caller, database }) {
     const start = performance.now()
-    await database.ping()
+    await database.ping(caller.tenantId)
     const latencyMs = Math.round((performance.now() - start) * 1000) / 1000
     return { structured: { success: true, status: 'ok', latencyMs }, text: `FalkorDB answers; one PING took ${latencyMs} ms.` }
   }

@@ -11,7 +11,7 @@ export const listGraphs = defineTool({
   spec: listGraphsSpec,
   async handle ({ cursor, limit }, { caller, config, database }) {
     const after = cursor === undefined ? undefined : nameOfCursor(cursor)
-    const keys = await database.keys(config.ENABLE_MULTI_TENANCY ? tenantPrefix(caller.tenantId) : '')
+    const keys = await database.keys(caller.tenantId, config.ENABLE_MULTI_TENANCY ? tenantPrefix(caller.tenantId) : '')
     const names = keys
       .map(key => graphNameOf(caller.tenantId, key, config.ENABLE_MULTI_TENANCY))
       .filter(name => name !== undefined && (after === undefined || name > after))

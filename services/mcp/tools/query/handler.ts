@@ -13,11 +13,11 @@ export const query = defineTool({
   name: 'falkordb_query',
   spec: querySpec,
 
-  async needs ({ graphName, query, parameters }, { caller, config, database }) {
+  async needs ({ graphName, query, parameters, timeoutMs }, { caller, config, database, signal }) {
     if (caller.scopes.includes('graph:write') || !guardQuery(query).mayWrite) return undefined
     const { key } = graphKey(caller.tenantId, graphName, config.ENABLE_MULTI_TENANCY)
     try {
-      return await database.writes(key, query, parameters) ? 'graph:write' : undefined
+      return await database.writes({ tenant: caller.tenantId, key, query, parameters, timeoutMs: timeoutMs ?? config.QUERY_TIMEOUT_MS, signal }) ? 'graph:write' : undefined
     } catch (error) {
       // No graph, so no plan to ask for: what looks like a write would create the graph. This decides only between 403 and 404.
       if (error instanceof NotFoundError) return looksLikeWrite.test(query) ? 'graph:write' : undefined

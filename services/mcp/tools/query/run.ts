@@ -16,7 +16,7 @@ export interface QueryArguments {
  * @param modeOf how to run a query that may, or cannot, write
  * @throws ValidationError for the name or the parameters, QueryError for the Cypher, NotFoundError, TimeoutError, RateLimitError, DatabaseError
  */
-export async function runQuery (args: QueryArguments, { caller, config, database }: CallContext, modeOf: (mayWrite: boolean) => 'read' | 'write'): Promise<ToolAnswer> {
+export async function runQuery (args: QueryArguments, { caller, config, database, signal }: CallContext, modeOf: (mayWrite: boolean) => 'read' | 'write'): Promise<ToolAnswer> {
   const { graphName, key } = graphKey(caller.tenantId, args.graphName, config.ENABLE_MULTI_TENANCY)
   const { mayWrite } = guardQuery(args.query)
   const result = await database.query({
@@ -26,7 +26,8 @@ export async function runQuery (args: QueryArguments, { caller, config, database
     mode: modeOf(mayWrite),
     timeoutMs: args.timeoutMs ?? config.QUERY_TIMEOUT_MS,
     maxRows: args.limit ?? config.MAX_ROWS,
-    tenant: caller.tenantId
+    tenant: caller.tenantId,
+    signal
   })
   return queryAnswer(result, { tenant: caller.tenantId, graphName, resolvedGraphName: key }, config.MAX_RESULT_BYTES)
 }

@@ -10,7 +10,7 @@ export const serverInfo = defineTool({
   name: 'falkordb_server_info',
   spec: serverInfoSpec,
   async handle (_args, { caller, config, database }) {
-    const { module, version, warnings } = await database.info()
+    const { module, version, warnings } = await database.info(caller.tenantId)
     const limits = {
       maxRows: config.MAX_ROWS,
       maxResultBytes: config.MAX_RESULT_BYTES,
