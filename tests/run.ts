@@ -29,6 +29,8 @@ const settings = {
   ALLOWED_ORIGINS: 'https://app.example',
   // The tests send from here what thousands of clients would: limits per address hold for 127.0.0.2 and the like, which some tests use.
   SHARED_EGRESS_RANGES: '127.0.0.1',
+  // So low that a slow machine can exceed it as well.
+  FLOOD_REQUESTS_PER_SECOND: '60',
   TENANT_REQUESTS_PER_SECOND: '2000',
   SUBJECT_REQUESTS_PER_SECOND: '2000',
   LOG_LEVEL: 'info'
