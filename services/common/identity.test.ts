@@ -36,6 +36,21 @@ t.test('14: headers that the assertion does not bear out are refused', async t =
   t.throws(() => read({ ...good, 'x-tenant-id': ['a=5Fb'] }), AuthenticationError)
 })
 
+t.test('an assertion that was read before is refused once it has expired, and with headers that it does not bear out', async t => {
+  const [key] = deriveKeys([current], 'identity-assertion')
+  const read = createIdentityReader([current])
+  const issued = Date.now() - 34_000
+  const claims = { sub: ada.userId, tenant: ada.tenantId, client_id: ada.clientId, scope: ada.scopes.join(' '), idp: ada.issuer }
+  const old = createSigner({ key, algorithm: 'HS256', aud: 'falkordb-mcp-gateway/mcp', iss: 'falkordb-mcp-gateway/verify', expiresIn: 30_000, clockTimestamp: issued })(claims)
+  const headers = { ...createIdentityWriter([current])(ada), 'x-identity-assertion': old }
+  t.strictSame(read(headers), ada, 'two clocks may differ a little')
+  t.throws(() => read({ ...headers, 'x-tenant-id': 'bob' }), AuthenticationError)
+  const now = Date.now
+  t.teardown(() => { Date.now = now })
+  Date.now = () => now() + 5_000
+  t.throws(() => read(headers), AuthenticationError)
+})
+
 t.test('an assertion counts only from verify, for mcp, in its time, and with a tenant', async t => {
   const [key] = deriveKeys([current], 'identity-assertion')
   const good = createIdentityWriter([current])(ada)

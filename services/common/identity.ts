@@ -3,6 +3,7 @@
  * The only place that knows these headers and the assertion (contract, "Identity between verify and mcp").
  */
 import { createSigner, createVerifier } from 'fast-jwt'
+import { LRUCache } from 'lru-cache'
 import { AuthenticationError } from './errors.ts'
 import { isScope, type Scope } from './scopes.ts'
 import { deriveKeys } from './secrets.ts'
@@ -34,8 +35,10 @@ export const requestIdHeader = 'x-request-id'
 
 const audience = 'falkordb-mcp-gateway/mcp'
 const assertionIssuer = 'falkordb-mcp-gateway/verify'
-/** Life of an assertion in milliseconds; the contract allows 60 s. */
+/** Life of an assertion in milliseconds. */
 const assertionLifeMs = 30_000
+/** The longest life that the contract allows, in milliseconds, whatever an assertion says of itself. */
+const oldestAssertionMs = 60_000
 /** What two containers' clocks may differ by, in milliseconds. */
 const clockToleranceMs = 5_000
 
@@ -85,20 +88,34 @@ export function createIdentityReader (secrets: readonly string[]): (headers: Hea
     allowedAud: audience,
     allowedIss: assertionIssuer,
     requiredClaims: ['exp', 'iat', 'sub', 'tenant'],
-    maxAge: 60_000,
+    maxAge: oldestAssertionMs,
     clockTolerance: clockToleranceMs,
     cache: false
   }))
+  // verify says the same of the same token for a second, and a busy caller sends many requests in one.
+  const read = new LRUCache<string, Assertion>({ max: rememberedAssertions })
   return headers => {
     const assertion = headers[identityHeaders.assertion]
     if (typeof assertion !== 'string' || assertion === '') throw refused('no assertion')
-    const identity = fromClaims(verifyWithAny(verifiers, assertion))
-    for (const [name, expected] of Object.entries(plainHeaders(identity))) {
+    let known = read.get(assertion)
+    if (known === undefined) {
+      const claims = verifyWithAny(verifiers, assertion)
+      const identity = fromClaims(claims)
+      known = { identity, plain: Object.entries(plainHeaders(identity)), endsMs: Math.min(Number(claims.exp) * 1000, Number(claims.iat) * 1000 + oldestAssertionMs) + clockToleranceMs }
+      read.set(assertion, known)
+    } else if (Date.now() >= known.endsMs) throw refused('bad assertion', new Error('it has expired'))
+    for (const [name, expected] of known.plain) {
       if (headers[name] !== expected) throw refused(`header ${name} differs from the assertion`)
     }
-    return identity
+    return known.identity
   }
 }
+
+/** An assertion whose signature was verified. */
+interface Assertion { identity: Identity, plain: Array<[name: string, value: string]>, endsMs: number }
+
+/** Assertions remembered, about 2 KiB each. */
+const rememberedAssertions = 1_000
 
 function verifyWithAny (verifiers: ReadonlyArray<(token: string) => unknown>, assertion: string): Record<string, unknown> {
   let cause: unknown
