@@ -36,11 +36,11 @@ export function toolCall (era: Era, id: number, credentials: Record<string, stri
   }
 }
 
-/** Makes a function that gives the headers that verify would add for 100 users of the common tenant, signed anew at each call: an assertion lives for seconds. */
-export function callers (secret: string): () => Array<Record<string, string>> {
+/** Makes a function that gives the headers that verify would add for so many users, of the common tenant or each of its own, signed anew at each call: an assertion lives for seconds. */
+export function callers (secret: string, count = 100, tenantOf: (n: number) => string = () => tenant): () => Array<Record<string, string>> {
   const write = createIdentityWriter([secret])
-  return () => Array.from({ length: 100 }, (_, n) => ({
-    ...write({ tenantId: tenant, userId: `user-${n}`, clientId: 'bench', scopes: ['graph:read', 'graph:write'], issuer: 'https://issuer.example.com' }),
+  return () => Array.from({ length: count }, (_, n) => ({
+    ...write({ tenantId: tenantOf(n), userId: `user-${n}`, clientId: 'bench', scopes: ['graph:read', 'graph:write'], issuer: 'https://issuer.example.com' }),
     [requestIdHeader]: `bench-request-${n}`
   }))
 }

@@ -6,7 +6,8 @@ import { forgedTokens } from './forged-tokens.ts'
 import { mcp } from './mcp.ts'
 import { neighbour } from './neighbour.ts'
 import { sockets } from './sockets.ts'
+import { tenants } from './tenants.ts'
 import { verify } from './verify.ts'
 import { wholePath } from './whole-path.ts'
 
-export const scenarios: ReadonlyArray<Scenario | Experiment> = [verify, distinctTokens, forgedTokens, edge, sockets, mcp, wholePath, neighbour]
+export const scenarios: ReadonlyArray<Scenario | Experiment> = [verify, distinctTokens, forgedTokens, edge, sockets, mcp, tenants, wholePath, neighbour]

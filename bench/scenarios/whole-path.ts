@@ -1,24 +1,41 @@
 /** The whole path as a client meets it: TLS → Traefik → ForwardAuth → mcp → FalkorDB, as `make dev` starts it. */
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { findTraefik } from '../../dev/programs/traefik.ts'
 import { startStack } from '../../dev/stack/start.ts'
 import { makeCertificates } from '../../deploy/certificates.ts'
 import { startNode, temporaryFolder } from '../children.ts'
 import { claimsOf } from '../identity-provider.ts'
-import { toolCall } from '../mcp-requests.ts'
+import { callers, toolCall } from '../mcp-requests.ts'
 import type { MeasuredProcess } from '../measure.ts'
-import type { Bench, Scenario, Subject } from '../rounds.ts'
+import { openPeer, peerName } from '../peers/falkordb-mcpserver.ts'
+import type { Bench, Result, Scenario, Subject } from '../rounds.ts'
+import { atLeast, atMost, type Target as Goal } from '../targets.ts'
 import { startFloorTraefik, traefikVersion } from '../traefik.ts'
 import { expected, graphName, idOf, loadGraph, tenant } from '../work.ts'
 
 const floor = 'floor: Traefik + ForwardAuth, constants'
+const modern = 'gateway, 2026-07-28'
+const direct = 'its mcp, called directly'
 const distinctTokens = 1_000
+/** Signs what this benchmark asks for, and nothing else. */
+const secret = randomBytes(32).toString('hex')
 
 export const wholePath: Scenario = {
   name: 'path',
   title: `the whole path: TLS, Traefik, ForwardAuth, one replica of mcp, FalkorDB; the same call, ${distinctTokens} distinct RS256 tokens`,
   concurrency: [1, 16],
+  goals,
   open: async (bench: Bench): Promise<Subject[]> => [await openFloor(bench), ...await openGateway(bench)]
+}
+
+function goals (results: readonly Result[]): Goal[] {
+  const at = (subject: string, concurrency: number) => results.find(result => result.subject === subject && result.concurrency === concurrency)?.figures
+  const [busy, peer, alone, bare] = [at(modern, 16), at(peerName, 16), at(modern, 1), at(direct, 1)]
+  return [
+    ...(busy && peer ? [atLeast(`path, c=16: requests per second of ${peerName}`, busy.requestsPerSecond / peer.requestsPerSecond, 1, ' x')] : []),
+    ...(alone && bare ? [atMost('path, c=1: p50 above mcp called directly', alone.p50Ms - bare.p50Ms, 1, ' ms')] : [])
+  ]
 }
 
 /** All that Traefik and its hop cost, with nothing behind them. */
@@ -55,13 +72,14 @@ const constantAnswer = JSON.stringify({
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-async function openGateway ({ started, say, versions }: Bench): Promise<Subject[]> {
+async function openGateway (bench: Bench): Promise<Subject[]> {
+  const { started, say, versions } = bench
   const stack = await startStack({
     dir: await temporaryFolder(started),
     port: 0,
     mcpReplicas: 1,
     // One tenant stands for many here: its own limit is not what is measured.
-    env: { mcp: { TENANT_CONCURRENCY: '64' }, verify: { TENANT_REQUESTS_PER_SECOND: '1000000', SUBJECT_REQUESTS_PER_SECOND: '1000000' }, traefik: { FLOOD_REQUESTS_PER_SECOND: '100000' } },
+    env: { mcp: { TENANT_CONCURRENCY: '64', GATEWAY_SECRET: secret }, verify: { GATEWAY_SECRET: secret, TENANT_REQUESTS_PER_SECOND: '1000000', SUBJECT_REQUESTS_PER_SECOND: '1000000' }, traefik: { FLOOD_REQUESTS_PER_SECOND: '100000' } },
     // A setting in the operator's shell must not change what is measured.
     settings: {},
     say: line => say(`path: ${line}`)
@@ -79,11 +97,26 @@ async function openGateway ({ started, say, versions }: Bench): Promise<Subject[
   const tokens: string[] = []
   for (let n = 0; n < distinctTokens; n++) tokens.push(await stack.token({ claims: claimsOf(n) }))
   const target = { url, transport: 'http1', ca: await readFile(ca, 'utf8') } as const
-  return (['2026-07-28', '2025-06-18'] as const).map(era => ({
-    name: `gateway, ${era === '2026-07-28' ? era : '2025 without initialize'}`,
-    floor,
-    processes,
-    target,
-    requests: count => Array.from({ length: count }, (_, n) => toolCall(era, idOf(n), bearer(tokens[n % tokens.length]!)))
-  }))
+  const identities = callers(secret)
+  const database = processes.at(-1)!
+  return [
+    ...(['2026-07-28', '2025-06-18'] as const).map((era): Subject => ({
+      name: era === '2026-07-28' ? modern : 'gateway, 2025 without initialize',
+      floor,
+      processes,
+      target,
+      requests: count => Array.from({ length: count }, (_, n) => toolCall(era, idOf(n), bearer(tokens[n % tokens.length]!)))
+    })),
+    {
+      name: direct,
+      floor,
+      processes: processes.filter(({ name }) => name === 'mcp' || name === 'falkordb'),
+      target: { url: services.mcp[0]!.url, transport: 'http1' },
+      requests: count => {
+        const headers = identities()
+        return Array.from({ length: count }, (_, n) => toolCall('2026-07-28', idOf(n), headers[n % headers.length]!))
+      }
+    },
+    await openPeer(bench, services.falkordb.url, `${tenant}_${graphName}`, database, floor)
+  ]
 }
