@@ -9,7 +9,7 @@ run := exec sh dev/node.sh
 token: export USER = demo
 revoke revocations: export USER =
 
-.PHONY: help dev token revoke revocations api-key api-keys revoke-api-key up down test fuzz test-compose bench doctor types lint install
+.PHONY: help dev token revoke revocations api-key api-keys revoke-api-key tenant-export tenant-import tenant-delete up down test test-conformance fuzz test-compose bench doctor openapi types lint install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,15 @@ revoke: install ## ends tokens before their time: TENANT=acme, USER=ada, JTI=…
 revocations: install ## lists what is revoked
 	@$(run) dev/revoke.ts revocations
 
+tenant-export: install ## writes a tenant's graphs into files (TENANT, OUT=folder, COPY=yes for a moment that stands still), from the running stack or FALKORDB_URL
+	@$(run) dev/tenant-data.ts tenant-export
+
+tenant-import: install ## makes the graphs of an export (TENANT, FROM=folder)
+	@$(run) dev/tenant-data.ts tenant-import
+
+tenant-delete: install ## lists all graphs of a tenant, and with CONFIRM deletes them for ever (TENANT=acme CONFIRM=acme)
+	@$(run) dev/tenant-data.ts tenant-delete
+
 up: install ## the docker compose stack from .env, which is made with fresh secrets where it is absent
 	@$(run) deploy/up.ts
 
@@ -43,6 +52,9 @@ down: ## stops the docker compose stack; its data stay
 
 test: install ## everything: types, lint, units, journeys through real Traefik and real FalkorDB processes
 	@$(run) tests/run.ts
+
+test-conformance: install ## the official MCP conformance suite for both protocol versions; what fails is listed with its reason in tests/conformance
+	@$(run) tests/run.ts conformance
 
 fuzz: export FUZZ_MINUTES ?= 5
 fuzz: install ## random tokens, headers and requests against the gateway, for FUZZ_MINUTES (5) each (FUZZ_SEED, FUZZ_RUNS)
@@ -56,6 +68,9 @@ bench: install ## the benchmark, as a table and as JSON
 
 doctor: install ## what is wrong with this machine, .env, certificates or a running stack
 	@$(run) dev/doctor.ts
+
+openapi: install ## writes /openapi.json and /docs anew from the tools' contracts
+	@$(run) services/mcp/openapi/write.ts
 
 types: install ## checks the types
 	@$(run) node_modules/typescript/bin/tsc --noEmit

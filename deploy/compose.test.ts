@@ -64,7 +64,7 @@ t.test('a network joins only those who must talk, and has a way out only where o
     gate: ['traefik', 'verify'],
     tools: ['mcp', 'traefik'],
     graph: ['falkordb', 'mcp'],
-    state: ['valkey', 'verify']
+    state: ['mcp', 'valkey', 'verify']
   })
   t.strictSame(Object.keys(networks).filter(name => networks[name]?.internal !== true), ['edge', 'issuers'])
 })

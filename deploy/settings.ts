@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox'
 import { isIP } from 'node:net'
 import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
+import { settings as mcpSettings } from '../services/mcp/config.ts'
 
 const address = 'Public address'
 const tls = 'TLS'
@@ -56,10 +57,10 @@ export const composeSettings = Type.Object({
   }),
   FALKORDB_PASSWORD: Type.String({ ...password, description: 'Password of FalkorDB, 24 or more of A-Z a-z 0-9 _ -: openssl rand -hex 32.' }),
   VALKEY_PASSWORD: Type.String({ ...password, description: 'Password of Valkey, likewise.' }),
-  MCP_REPLICAS: Type.Integer({ group: resources, description: 'Number of tool services.', default: 2, minimum: 1, maximum: 64 }),
+  MCP_REPLICAS: mcpSettings.properties.MCP_REPLICAS,
   FALKORDB_MEMORY: Type.String({ ...size, description: 'Memory limit of the FalkorDB container; beyond it the kernel ends FalkorDB, which starts again from its file.', default: '2g' }),
   FALKORDB_MAXMEMORY: Type.String({ ...size, description: 'Data beyond this are refused. Leave a quarter of FALKORDB_MEMORY for queries.', default: '1400mb' }),
-  FALKORDB_THREADS: Type.Integer({ group: resources, description: 'Queries that FalkorDB runs at the same time; more than MCP_REPLICAS times TENANT_CONCURRENCY, or one tenant can hold them all.', default: 16, minimum: 1, maximum: 256 })
+  FALKORDB_THREADS: Type.Integer({ group: resources, description: 'Queries that FalkorDB runs at the same time, of all tenants; the tool services share them out so that one tenant never holds all.', default: 16, minimum: 1, maximum: 256 })
 })
 
 export type ComposeSettings = Static<typeof composeSettings>

@@ -1,7 +1,8 @@
 /**
- * `make test`: types, lint, unit tests, the journeys through one running stack, the attacks and a short fuzz through another, the faults,
- * each with a stack of its own, and the stack itself as people start it. The last line is `N passed, N failed`.
- * Words on the command line choose sections (types, lint, unit, journeys, attacks, fuzz, faults, stack) or test files; without any, all are run.
+ * `make test`: types, lint, unit tests, the journeys through one running stack, the official conformance suite through another, the attacks and
+ * a short fuzz through a third, what /openapi.json says through a fourth, the faults, each with a stack of its own, and the stack itself as
+ * people start it. The last line is `N passed, N failed`.
+ * Words on the command line choose sections (types, lint, unit, journeys, conformance, attacks, fuzz, schemathesis, faults, stack) or test files; without any, all are run.
  */
 import '@gateway/common/node-version.ts'
 import { randomBytes } from 'node:crypto'
@@ -46,10 +47,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-/** Runs test files against a stack that lives no longer than they do. */
-async function againstStack (tests: string[], jobs: number) {
+/**
+ * Runs test files against a stack that lives no longer than they do.
+ * @param mcpEntry what runs as the tool service, in place of the one with test-only tools
+ */
+async function againstStack (tests: string[], jobs: number, mcpEntry?: string) {
   try {
-    running = await startDevStack(settings)
+    running = await startDevStack({ ...settings, ...(mcpEntry && { TEST_MCP_ENTRY: mcpEntry }) })
   } catch (error) {
     return report.count('the stack starts', (error as Error).message.split('\n'))
   }
@@ -80,10 +84,20 @@ if (journeys.length > 0) {
   report.heading('journeys: real Traefik, real FalkorDB, one stack')
   await againstStack(journeys, 2)
 }
+const conformance = named('tests/conformance/*.test.ts')
+if (conformance.length > 0) {
+  report.heading('conformance: the official suite for both protocol versions, through one stack with the fixtures that it asks for')
+  await againstStack(conformance, 1, 'tests/fixtures/mcp-for-conformance.ts')
+}
 const attacks = [...named('tests/attacks/*.test.ts'), ...named('tests/fuzz/*.test.ts')]
 if (attacks.length > 0) {
   report.heading('attacks, and a short fuzz: real Traefik, raw sockets, one stack')
   await againstStack(attacks, 2)
+}
+const described = named('tests/schemathesis/*.test.ts')
+if (described.length > 0) {
+  report.heading('schemathesis: what /openapi.json says, asked of one stack')
+  await againstStack(described, 1)
 }
 for (const fault of named('tests/faults/*.test.ts')) {
   report.heading(`faults: ${fault}, with a stack of its own`)

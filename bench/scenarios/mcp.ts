@@ -38,6 +38,7 @@ export const mcp: Scenario = {
       MCP_PORT: '0',
       METRICS_PORT: '0',
       // One tenant stands for many here: its own limit is not what is measured.
+      MCP_REPLICAS: '1',
       TENANT_CONCURRENCY: '64'
     })
 

@@ -35,6 +35,7 @@ export const tenants: Scenario = {
       FALKORDB_URL: falkordb.url,
       MCP_PORT: '0',
       METRICS_PORT: '0',
+      MCP_REPLICAS: '1',
       TENANT_CONCURRENCY: '16'
     })
     const subject = (name: string, count: number, tenantOf: (n: number) => string): Subject => {

@@ -1,6 +1,6 @@
 /** Has FalkorDB on this machine and runs it: the module of an npm package on a Redis or Valkey server. */
 import { join } from 'node:path'
-import { packageFolder, serverHere, startServer, type RunningServer, type ServerProgram } from './server.ts'
+import { defaultMemory, packageFolder, serverHere, startServer, type RunningServer, type ServerProgram } from './server.ts'
 import { missingLibraries, unpackValkey, packagesOf } from './valkey.ts'
 import type { Say } from './run.ts'
 
@@ -66,5 +66,7 @@ export interface FalkordbOptions {
 export async function startFalkordb ({ args = {}, ...options }: FalkordbOptions): Promise<RunningServer> {
   const program = await findFalkordb(options.say)
   const settings = Object.entries({ ...graphDefaults, ...args }).flatMap(([name, value]) => [name, String(value)])
-  return await startServer({ name: 'FalkorDB', program, args: ['--loadmodule', program.module, ...settings], question: 'GRAPH.LIST', ...options })
+  // Data beyond this are refused; the rest is for queries.
+  const maxmemory = Math.floor((options.memoryBytes ?? defaultMemory()) * 0.7)
+  return await startServer({ name: 'FalkorDB', program, args: ['--maxmemory', String(maxmemory), '--loadmodule', program.module, ...settings], question: 'GRAPH.LIST', ...options })
 }

@@ -121,7 +121,8 @@ export async function startServer ({ name, program, port, say, dir, memoryBytes 
   return { url: `redis://127.0.0.1:${port}`, pid: child.pid!, process: child, stop }
 }
 
-function defaultMemory (): number {
+/** Of memoryBytes, where none is given. */
+export function defaultMemory (): number {
   const machine = Math.min(totalmem(), process.constrainedMemory() || Infinity)
   return Math.min(3 * 2 ** 30, Math.floor(machine / 2))
 }

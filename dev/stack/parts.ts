@@ -140,12 +140,14 @@ export function verifyPart (around: Surroundings): Part {
 
 /** The environment of one replica of the tool service, without what the caller adds. */
 export function mcpEnv (around: Surroundings, replica: number): Env {
-  const { ports, publicUrl, gatewaySecret, falkordbUrl } = around
+  const { ports, publicUrl, gatewaySecret, falkordbUrl, valkeyUrl } = around
   return {
     ...settingsFor(mcpSettings.properties, around.settings),
     PUBLIC_URL: publicUrl,
     GATEWAY_SECRET: gatewaySecret,
     FALKORDB_URL: falkordbUrl,
+    VALKEY_URL: valkeyUrl,
+    MCP_REPLICAS: String(ports.mcp.length),
     MCP_HOST: '127.0.0.1',
     MCP_PORT: String(ports.mcp[replica]?.port),
     METRICS_HOST: '127.0.0.1',

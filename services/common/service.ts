@@ -143,12 +143,17 @@ function answerUnreadable (error: Error & { code?: string }, socket: Socket) {
   socket.end(`HTTP/1.1 ${status} ${name}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`)
 }
 
-/** Answers with the contract's body, Retry-After and WWW-Authenticate, and writes the private cause to the log. */
+/** Answers as `answerError` does, and writes the private cause to the log. */
 export function sendError (error: GatewayError, request: FastifyRequest, reply: FastifyReply, challenge?: AppOptions['challenge']): FastifyReply {
   if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code, reason: error.reason }, error.message)
   // What is said of a query or of arguments may quote them, which no log may do.
   else if (error.type === 'QueryError' || error.type === 'ValidationError') request.log[levelOf(request)]({ code: error.code, reason: error.reason }, error.type)
   else request.log[levelOf(request)]({ code: error.code, reason: error.reason, cause: error.cause instanceof Error ? error.cause.message : undefined }, error.message)
+  return answerError(error, request, reply, challenge)
+}
+
+/** Answers with the contract's body, Retry-After and WWW-Authenticate; for an error that the log has already. */
+export function answerError (error: GatewayError, request: FastifyRequest, reply: FastifyReply, challenge?: AppOptions['challenge']): FastifyReply {
   const wwwAuthenticate = challenge?.(error)
   if (wwwAuthenticate !== undefined) reply.header('www-authenticate', wwwAuthenticate)
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)

@@ -1,6 +1,7 @@
 /** Settings that more than one service reads. A service's own are in its config.ts. */
 import { Type } from 'typebox'
 import { parseSecrets } from './secrets.ts'
+import { stateUrlFault } from './state.ts'
 
 export const commonSettings = {
   PUBLIC_URL: Type.String({
@@ -23,6 +24,12 @@ export const commonSettings = {
     description: 'false: no tenant is asked for and graph names have no prefix; everybody shares every graph.',
     default: true
   }),
+  VALKEY_URL: Type.String({
+    group: 'Shared state',
+    secret: true,
+    description: 'redis:// or rediss:// URL of the Valkey that replicas share: revocations, limits that hold for all together, the streams of /sse. Empty: nothing can be revoked, each replica counts alone, /sse is not served.',
+    default: ''
+  }),
   LOG_LEVEL: Type.Union(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map(level => Type.Literal(level)), {
     group: 'Operation',
     description: 'Least severe log line that is written.',
@@ -43,7 +50,9 @@ export const commonSettings = {
 }
 
 /** Faults of the settings above that no schema can say. */
-export function * checkCommon (config: { GATEWAY_SECRET: string, PUBLIC_URL: string }): Iterable<string> {
+export function * checkCommon (config: { GATEWAY_SECRET: string, PUBLIC_URL: string, VALKEY_URL: string }): Iterable<string> {
   yield * parseSecrets(config.GATEWAY_SECRET).faults
   if (!URL.canParse(config.PUBLIC_URL)) yield `PUBLIC_URL is no URL (it is ${JSON.stringify(config.PUBLIC_URL)})`
+  const fault = config.VALKEY_URL === '' ? undefined : stateUrlFault('VALKEY_URL', config.VALKEY_URL)
+  if (fault !== undefined) yield fault
 }

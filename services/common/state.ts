@@ -22,6 +22,8 @@ export interface State {
   subscribe: (channel: string, onMessage: (message: string) => void) => void
   /** Called after each connection of both, the first one too: what was read before may be old. */
   onConnect: (fn: () => void) => void
+  /** Called when either connection is lost: what is published from now on, and was since it fell silent, is not heard. */
+  onDisconnect: (fn: () => void) => void
   close: () => Promise<void>
 }
 
@@ -89,6 +91,7 @@ export function openState (url: string, logger: Logger): State {
   const client = makeClient(url, signal)
   const channels: Array<[channel: string, onMessage: (message: string) => void]> = []
   const listeners: Array<() => void> = []
+  const lossListeners: Array<() => void> = []
   const up = { commands: false, subscriptions: false }
   let begun = false
   let connected = false
@@ -105,8 +108,10 @@ export function openState (url: string, logger: Logger): State {
 
   function went (which: keyof typeof up, err: unknown) {
     up[which] = false
+    const lost = connected
     connected = false
     if (signal.aborted) return
+    if (lost) for (const listener of lossListeners) listener()
     // Once an outage: the attempts to come back fail many times over.
     logger[told ? 'debug' : 'error']({ err }, 'Valkey is away; trying to reach it again')
     told = true
@@ -147,6 +152,7 @@ export function openState (url: string, logger: Logger): State {
       channels.push([channel, onMessage])
     },
     onConnect (fn) { listeners.push(fn) },
+    onDisconnect (fn) { lossListeners.push(fn) },
     close: async () => {
       closing.abort()
       await kept

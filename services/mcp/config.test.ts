@@ -1,5 +1,6 @@
 import t from 'tap'
 import { configOf } from './test-support.ts'
+import { allTools } from './tools/index.ts'
 
 t.test('the defaults are those of the contract', async t => {
   t.match(configOf(), {
@@ -30,7 +31,7 @@ t.test('30: every fault is named in one start, and no secret is shown', async t 
   t.equal(faults({ GATEWAY_SECRET: '', MAX_ROWS: 'many', MCP_PORT: '70000' }).length, 3)
   t.match(faults({ QUERY_TIMEOUT_MS: '90000' }), [/QUERY_TIMEOUT_MS \(90000\) is more than QUERY_TIMEOUT_MAX_MS \(60000\)/])
   t.match(faults({ TOOLS_HIDDEN: 'falkordb_qurey' }), [/"falkordb_qurey", which is no tool; there are falkordb_query/])
-  t.match(faults({ TOOLS_HIDDEN: 'falkordb_query,falkordb_read_query,falkordb_list_graphs,falkordb_server_info,falkordb_health' }), [/hides every tool/])
+  t.match(faults({ TOOLS_HIDDEN: allTools.map(tool => tool.name).join() }), [/hides every tool/])
   const url = faults({ FALKORDB_URL: 'http://user:sentinel-password@db' })
   t.match(url, [/^FALKORDB_URL/])
   t.notMatch(url.join(), /sentinel-password/)

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox'
 import { list, loadConfig } from '@gateway/common/config.ts'
 import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
+import { databaseUrlFault, parseTenantUrls } from './graph/tenant-urls.ts'
 import { allTools } from './tools/index.ts'
 
 const addresses = 'Internal addresses (set by compose and make dev)'
@@ -23,7 +24,7 @@ export const settings = Type.Object({
   MAX_BODY_BYTES: Type.Integer({ group: 'Limits', description: 'Most bytes of one request body.', default: 4_194_304, minimum: 1_024 }),
   QUERY_MEMORY_BYTES: Type.Integer({ group: 'Limits', description: 'Most memory in bytes that FalkorDB may use for one query.', default: 268_435_456, minimum: 1_048_576 }),
   TENANT_CONCURRENCY: Type.Integer({ group: 'Limits', description: 'Queries that one tenant may run at the same time, over all replicas of the tool service together; one at least in each.', default: 4, minimum: 1 }),
-  MCP_REPLICAS: Type.Integer({ group: 'Limits', description: 'Replicas of the tool service: they share FalkorDB\'s workers and each tenant\'s TENANT_CONCURRENCY.', default: 1, minimum: 1, maximum: 1_000 }),
+  MCP_REPLICAS: Type.Integer({ group: 'Limits', description: 'Replicas of the tool service: they share FalkorDB\'s workers and each tenant\'s TENANT_CONCURRENCY.', default: 2, minimum: 1, maximum: 64 }),
   TENANT_MAX_GRAPHS: Type.Integer({ group: 'Limits', description: 'Graphs that one tenant may have; 0 for no limit.', default: 100, minimum: 0 }),
   TENANT_MAX_MEMORY_BYTES: Type.Integer({ group: 'Limits', description: 'Memory in bytes that the graphs of one tenant may take in FalkorDB, looked at in the background; 0 for no limit.', default: 536_870_912, minimum: 0 }),
   TENANT_ACL: Type.Union([Type.Literal('on'), Type.Literal('off')], {
@@ -48,11 +49,17 @@ export type Config = Static<typeof settings>
  * @throws ConfigurationError with every fault
  */
 export function loadMcpConfig (env: NodeJS.ProcessEnv): Config {
-  return loadConfig(settings, env, [checkCommon, checkDatabaseUrl, checkTimes, checkTools])
+  return loadConfig(settings, env, [checkCommon, checkDatabaseUrl, checkTenantUrls, checkTimes, checkTools])
 }
 
 function checkDatabaseUrl ({ FALKORDB_URL: url }: Config): string[] {
-  return URL.canParse(url) && new URL(url).hostname !== '' ? [] : ['FALKORDB_URL is no URL of the form redis://[user:password@]host[:port]']
+  const fault = databaseUrlFault(url)
+  return fault === undefined ? [] : [`FALKORDB_URL ${fault}`]
+}
+
+function checkTenantUrls ({ FALKORDB_TENANT_URLS: text, ENABLE_MULTI_TENANCY: multiTenancy }: Config): string[] {
+  const { urls, faults } = parseTenantUrls(text)
+  return urls.size > 0 && !multiTenancy ? [...faults, 'FALKORDB_TENANT_URLS names tenants, but ENABLE_MULTI_TENANCY=false has none'] : faults
 }
 
 function checkTimes ({ QUERY_TIMEOUT_MS: usual, QUERY_TIMEOUT_MAX_MS: longest }: Config): string[] {

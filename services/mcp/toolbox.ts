@@ -7,8 +7,9 @@ import { scopes, type Scope } from '@gateway/common/scopes.ts'
 import { metric, type Observability } from '@gateway/common/service.ts'
 import type { Config } from './config.ts'
 import type { GraphDatabase } from './graph/database.ts'
+import { createSigner } from './signed.ts'
 import { createArgumentCheck } from './tools/arguments.ts'
-import type { CallContext, Tool, ToolAnswer, ToolSpec } from './tools/tool.ts'
+import { Question, type CallContext, type Dialogue, type Tool, type ToolAnswer, type ToolSpec } from './tools/tool.ts'
 
 /** What a call knows beside its arguments. */
 export type Call = Pick<CallContext, 'caller' | 'signal' | 'progress'> & { log: FastifyBaseLogger }
@@ -16,6 +17,8 @@ export type Call = Pick<CallContext, 'caller' | 'signal' | 'progress'> & { log: 
 export interface Toolbox {
   /** Contracts of all tools that are not hidden. */
   readonly specs: readonly ToolSpec[]
+  /** Whether the tool is there, asks nobody, and no call of it by this caller can lack a scope, whatever its arguments. */
+  certain: (name: string, caller: Call['caller']) => boolean
   /**
    * The error that a call deserves for want of scope, found before anything runs; undefined where it may go on. Arguments that
    * are wrong in other ways are left to `run`.
@@ -23,6 +26,8 @@ export interface Toolbox {
   refusal: (name: string, args: unknown, call: Call) => Promise<ScopeError | undefined>
   /** @throws GatewayError */
   run: (name: string, args: unknown, call: Call) => Promise<ToolAnswer>
+  /** The same for a client that can be asked: the tool may answer with a question. @throws GatewayError */
+  converse: (name: string, args: unknown, call: Call, dialogue: Dialogue | undefined) => Promise<ToolAnswer | Question>
   /** Counts a call that the protocol layer is about to refuse, because no tool has this name. */
   countUnknown: (name: unknown, log: FastifyBaseLogger) => void
 }
@@ -42,6 +47,8 @@ export function createToolbox ({ config, database, observability, tools }: Toolb
     return [tool.name, { tool, spec, check: createArgumentCheck(tool.name, spec.input) }] as const
   }))
   const record = createRecorder(observability)
+  const signers = { cursors: createSigner(config.GATEWAY_SECRET, 'query-cursor'), questions: createSigner(config.GATEWAY_SECRET, 'request-state') }
+  const contextOf = (call: Call, dialogue?: Dialogue): CallContext => ({ ...call, config, database, signers, dialogue })
 
   function find (name: string) {
     const found = shown.get(name)
@@ -52,11 +59,31 @@ export function createToolbox ({ config, database, observability, tools }: Toolb
   async function needed (name: string, args: unknown, call: Call): Promise<Scope> {
     const { tool, spec, check } = find(name)
     if (tool.needs === undefined || !call.caller.scopes.includes(spec.scope)) return spec.scope
-    return await tool.needs(check(args), { ...call, config, database }) ?? spec.scope
+    return await tool.needs(check(args), contextOf(call)) ?? spec.scope
+  }
+
+  async function handle (name: string, args: unknown, call: Call, dialogue: Dialogue | undefined): Promise<ToolAnswer | Question> {
+    const start = performance.now()
+    try {
+      const { tool, spec, check } = find(name)
+      if (!call.caller.scopes.includes(spec.scope)) throw lacking(spec.scope)
+      const answer = await tool.handle(check(args ?? {}), contextOf(call, dialogue))
+      record(name, undefined, performance.now() - start, call.log)
+      return answer
+    } catch (thrown) {
+      const error = toGatewayError(thrown)
+      record(shown.has(name) ? name : unknown, error, performance.now() - start, call.log)
+      throw error
+    }
   }
 
   return {
     specs: [...shown.values()].map(({ spec }) => spec),
+
+    certain (name, { scopes }) {
+      const found = shown.get(name)
+      return found !== undefined && !found.tool.asks && scopes.includes(found.spec.scope) && (found.tool.needs === undefined || scopes.includes('graph:write'))
+    },
 
     async refusal (name, args, call) {
       try {
@@ -75,19 +102,12 @@ export function createToolbox ({ config, database, observability, tools }: Toolb
     },
 
     async run (name, args, call) {
-      const start = performance.now()
-      try {
-        const { tool, spec, check } = find(name)
-        if (!call.caller.scopes.includes(spec.scope)) throw lacking(spec.scope)
-        const answer = await tool.handle(check(args ?? {}), { ...call, config, database })
-        record(name, undefined, performance.now() - start, call.log)
-        return answer
-      } catch (thrown) {
-        const error = toGatewayError(thrown)
-        record(shown.has(name) ? name : unknown, error, performance.now() - start, call.log)
-        throw error
-      }
+      const answer = await handle(name, args, call, undefined)
+      if (answer instanceof Question) throw new TypeError(`${name} asked where nobody can be asked`)
+      return answer
     },
+
+    converse: handle,
 
     countUnknown (name, log) {
       if (typeof name !== 'string' || !shown.has(name)) record(unknown, new NotFoundError('tool_not_found', 'There is no such tool.'), undefined, log)

@@ -11,6 +11,7 @@ import type { Config } from './config.ts'
 import { bearer } from './credentials/bearer.ts'
 import { judging } from './judging.ts'
 import { decisionRoute } from './routes/decision.ts'
+import { documentRoutes } from './routes/documents.ts'
 import { healthRoute } from './routes/health.ts'
 import { protectedResourceRoutes } from './routes/protected-resource.ts'
 import { tooManyRequestsRoute } from './routes/too-many-requests.ts'
@@ -36,6 +37,7 @@ export function buildPublicApp (options: VerifyAppOptions): FastifyInstance {
   const app = buildApp(options)
   answerOtherMethods(app)
   app.register(protectedResourceRoutes, { config: options.config })
+  app.register(documentRoutes, { config: options.config })
   app.register(verifyRoute)
   app.register(healthRoute)
   return app

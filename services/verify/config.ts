@@ -7,7 +7,6 @@ import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
 import type { ServerTls } from '@gateway/common/service.ts'
 import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
-import { stateUrlFault } from '@gateway/common/state.ts'
 import { isTenantId, soleTenant } from '@gateway/common/tenants.ts'
 import { readTextFile } from '@gateway/common/watched-file.ts'
 import { parseApiKeys } from './credentials/api-key-file.ts'
@@ -77,7 +76,6 @@ export const settings = Type.Object({
   SHARED_EGRESS_RANGES: optional(limits, 'Addresses or CIDR ranges of cloud clients that share addresses, comma separated: no limit per address for them.'),
   TRUSTED_PROXIES: optional(limits, 'Addresses or CIDR ranges of proxies before Traefik, comma separated, as Traefik has them.'),
 
-  VALKEY_URL: Type.String({ group: state, secret: true, description: 'redis:// or rediss:// URL of the Valkey that replicas share: revocations, and limits that hold for all together. Empty: nothing can be revoked, and each replica counts alone.', default: '' }),
   REVOCATION_OUTAGE: Type.Union([Type.Literal('continue'), Type.Literal('refuse')], { group: state, description: 'While Valkey cannot be asked: continue with the revocations that are known, or refuse every call.', default: 'continue' }),
 
   AUDIT_LOG_FILE: optional(operation, 'File for the audit log of verify; empty: standard output.')
@@ -240,9 +238,7 @@ function fileFaults (name: string, path: string, parse: (text: string) => unknow
 }
 
 function checkState ({ VALKEY_URL: url, REVOCATION_OUTAGE: outage }: Settings): string[] {
-  if (url === '') return outage === 'refuse' ? ['REVOCATION_OUTAGE=refuse is set without VALKEY_URL, without which nothing can be revoked'] : []
-  const fault = stateUrlFault('VALKEY_URL', url)
-  return fault === undefined ? [] : [fault]
+  return url === '' && outage === 'refuse' ? ['REVOCATION_OUTAGE=refuse is set without VALKEY_URL, without which nothing can be revoked'] : []
 }
 
 function checkSomeCredential ({ BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE }: Settings): string[] {

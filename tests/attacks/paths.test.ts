@@ -19,7 +19,7 @@ const same = (target: string): Row[] => [
 t.test('a path is the tool service\'s, and asks for a credential, or it is nothing', t => runTable(t, gateway, ada, [
   ...['/mcp', '/mcp/', '//mcp', '/mcp//', '/./mcp', '/mcp/.', '/x/../mcp', '/%6dcp', '/mcp?', '/mcp?x=/../health', '/health/../mcp', '/verify/..//mcp'].flatMap(same),
   ...['/mcpx', '/mcp;x', '/mcp;x=1', '/mcp/../x', '/mcp/..', '/mcp/x', '/MCP', '/Mcp', '/%4dcp', '/mcp.', '/mcp/..;/mcp', '/.well-known/..;/mcp', '/mcp%20', '/mcp%09', '/mcp%0d%0a', '/mcp%c0%af', '/%c0%ae%c0%ae/mcp', '/mcp%ef%bc%8fx', '/mcp%e3%80%82',
-    '/mcp,x', '/mcp:80', '/mcp~', '/mcp*', '/mcp\'', '/mcp"', '/tools/a/b', '/tools/..;/mcp', '/api/mcp', '/api/mcp/', '/API/mcp/metadata', '/sse', '/messages'].map(target => nowhere(target)),
+    '/mcp,x', '/mcp:80', '/mcp~', '/mcp*', '/mcp\'', '/mcp"', '/tools/a/b', '/tools/..;/mcp', '/api/mcp', '/api/mcp/', '/API/mcp/metadata'].map(target => nowhere(target)),
   ...['/mcp%2f', '/mcp%2Fx', '/%2fmcp', '/mcp%5c', '/mcp%00', '/mcp%3b', '/mcp%3fx', '/mcp%23', '/mcp%252f', '/%252e%252e/mcp', '/%2e%2e%2fmcp', '/mcp%', '/mcp%zz', '/mcp%2', '/mcp\tx', '/mcp\0', '/mcp x', '/mcp\x7f'].map(target => nowhere(target, 400)),
   nowhere('/mcp\\x', [400, 404]),
   nowhere('/mcp\\..\\health', [400, 404]),

@@ -29,3 +29,20 @@ export async function fuzz<T> (t: Test, what: string, arbitrary: fc.Arbitrary<T>
 
 /** Milliseconds that a test file may take. */
 export const patience = (minutes + 3) * 60_000
+
+/**
+ * Random inputs one by one, for those who try many at once: as many as a short fuzz takes, or FUZZ_RUNS, or for FUZZ_MINUTES. Nothing is shrunk;
+ * the same seed gives the same inputs.
+ */
+export function * inputs<T> (t: Test, what: string, arbitrary: fc.Arbitrary<T>, runs: number): Generator<T> {
+  t.comment(`${what}: FUZZ_SEED=${seed}`)
+  const wanted = positive('FUZZ_RUNS') || (minutes > 0 ? Infinity : runs)
+  const end = minutes > 0 ? Date.now() + minutes * 60_000 : Infinity
+  const chunk = 500
+  for (let given = 0; given < wanted; given += chunk) {
+    for (const input of fc.sample(arbitrary, { seed: seed + given, numRuns: Math.min(chunk, wanted - given) })) {
+      if (Date.now() > end) return
+      yield input
+    }
+  }
+}

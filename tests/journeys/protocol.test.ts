@@ -82,7 +82,7 @@ t.test('28: every tool has a title and all four hints, and those that read say s
     t.ok(tool.title, `${tool.name} has a title`)
     t.match(tool.annotations, { readOnlyHint: Boolean, destructiveHint: Boolean, idempotentHint: Boolean, openWorldHint: Boolean }, tool.name)
     t.ok(tool.outputSchema, `${tool.name} has an output schema`)
-    t.equal(tool.annotations?.readOnlyHint, tool.name !== 'falkordb_query', tool.name)
+    t.equal(tool.annotations?.readOnlyHint, !['falkordb_query', 'falkordb_profile', 'falkordb_delete_graph'].includes(tool.name), tool.name)
   }
 })
 

@@ -1,4 +1,4 @@
-/** One stack with the test-only tools, as a process of its own: PORT 0, DEV_DIR and settings from the environment. Ends by SIGINT or SIGTERM. */
+/** One stack with the test-only tools, or those of TEST_MCP_ENTRY, as a process of its own: PORT 0, DEV_DIR and settings from the environment. Ends by SIGINT or SIGTERM. */
 import { join } from 'node:path'
 import { startStack } from '../../dev/stack/start.ts'
 import { repository } from './stack-file.ts'
@@ -11,7 +11,7 @@ const stack = await startStack({
   dir: process.env.DEV_DIR as string,
   port: 0,
   mcpReplicas: 2,
-  mcpEntry: join(repository, 'tests/fixtures/mcp-with-test-tools.ts'),
+  mcpEntry: join(repository, process.env.TEST_MCP_ENTRY ?? 'tests/fixtures/mcp-with-test-tools.ts'),
   signal: stopping.signal,
   say
 })

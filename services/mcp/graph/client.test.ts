@@ -1,17 +1,18 @@
 /** The client against a real FalkorDB. */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { createClient } from '@redis/client'
+import type { FastifyBaseLogger } from 'fastify'
 import t from 'tap'
-import { GatewayError } from '@gateway/common/errors.ts'
+import { ForbiddenError, GatewayError } from '@gateway/common/errors.ts'
 import { freePort } from '../../../dev/free-port.ts'
-import { asker, limits, openAdmin, openDatabase, openFalkordb } from './test-database.ts'
+import { asker, codeOf, limits, openAdmin, openDatabase, openFalkordb, until } from './test-database.ts'
 
 // More threads than one tenant may take: FalkorDB cannot answer others otherwise.
 const { url } = await openFalkordb(t, { args: { THREAD_COUNT: 8, TIMEOUT_DEFAULT: 500, TIMEOUT_MAX: 600, RESULTSET_SIZE: 7, QUERY_MEM_CAPACITY: 0 } })
 const database = await openDatabase(t, url)
 const admin = await openAdmin(t, url)
 const endless = 'UNWIND range(1, 1000000) AS x UNWIND range(1, 1000000) AS y RETURN sum(x * y)'
-const codeOf = (promise: Promise<unknown>) => promise.then(() => 'ok', error => error instanceof GatewayError ? error.code : `not a GatewayError: ${error}`)
 
 /** A way to FalkorDB that can be cut. */
 async function openProxy (t: { teardown: (end: () => unknown) => void }, port = 0) {
@@ -32,10 +33,6 @@ async function openProxy (t: { teardown: (end: () => unknown) => void }, port = 
   const close = () => { cut(); server.close() }
   t.teardown(close)
   return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, cut, close, silence: (on: boolean) => { deaf = on } }
-}
-
-const until = async (fits: () => boolean | Promise<boolean>) => {
-  for (const end = Date.now() + 20_000; !await fits();) if (Date.now() > end) throw new Error('it did not come to that'); else await new Promise(resolve => setImmediate(resolve))
 }
 
 t.test('18: FalkorDB itself refuses every write in a read-only run', async t => {
@@ -65,9 +62,9 @@ t.test('whether a query writes is for FalkorDB’s plan to say', async t => {
 
 t.test('23: the limits are set on FalkorDB and read back', async t => {
   const { warnings, limits: told, version, module } = await database.info()
-  t.strictSame(warnings, [])
+  t.notMatch(warnings.join(), /wants/)
   const wanted = { RESULTSET_SIZE: limits.maxRows + 1, TIMEOUT_DEFAULT: limits.timeoutDefaultMs, TIMEOUT_MAX: limits.timeoutMaxMs, QUERY_MEM_CAPACITY: limits.queryMemoryBytes, MAX_QUEUED_QUERIES: 1_000 }
-  t.strictSame(told, wanted)
+  t.match(told, wanted)
   for (const [name, value] of Object.entries(wanted)) t.strictSame(await admin('GRAPH.CONFIG', 'GET', name), [name, value])
   t.match([version, module], [/^\d+\.\d+\.\d+$/, /^4\.\d+\.\d+$/])
   // Lower and higher ones can be set from any state.
@@ -307,4 +304,105 @@ t.test('a closed database refuses, and lets the process end', async t => {
   const closing = await openDatabase(t, url)
   await closing.close()
   t.equal(await codeOf(asker(closing, 'readers').read('RETURN 1')), 'database_unavailable')
+})
+
+t.test('a graph that a write made is called new, once', async t => {
+  const { read, write } = asker(database, 'maker')
+  t.equal((await write('CREATE (:N {x: 1})')).created, true)
+  t.equal((await write('CREATE (:N {x: 2})')).created, undefined)
+  t.equal((await read('MATCH (n) RETURN n')).created, undefined)
+  await database.remove({ tenant: 'maker', key: 'maker_g' })
+  t.equal((await write('CREATE (:N)')).created, true, 'after it was deleted here')
+  await admin('GRAPH.DELETE', 'maker_g')
+  t.equal((await write('CREATE (:N)')).created, true, 'and elsewhere')
+})
+
+t.test('a profile and a plan make no graph', async t => {
+  const call = { tenant: 'profiler', key: 'profiler_g', query: 'CREATE (:N)', parameters: {}, timeoutMs: 1_000 }
+  for (const method of ['profile', 'explain', 'writes'] as const) t.equal(await codeOf(database[method](call)), 'graph_not_found', method)
+  await t.rejects(database.remove(call), { code: 'graph_not_found' })
+  t.strictSame(await database.keys('profiler', 'profiler_'), [])
+})
+
+t.test('rows may be left out at the beginning of a result', async t => {
+  const { read } = asker(database, 'readers')
+  const page = async (skipRows: number) => { const { rows, truncated } = await read('UNWIND range(1, 10) AS n RETURN n', {}, { skipRows, maxRows: 4 }); return [rows.flat(), truncated] }
+  t.strictSame([await page(0), await page(4), await page(8), await page(10)], [[[1, 2, 3, 4], true], [[5, 6, 7, 8], true], [[9, 10], false], [[], false]])
+})
+
+t.test('quotas are asked before a write and before a graph is made, and told after', async t => {
+  const asked: string[] = []
+  const refusal = new ForbiddenError('quota', 'No more graphs.')
+  const metered = await openDatabase(t, url, {
+    quotas: ask => ({
+      beforeWrite: (tenant, query) => { asked.push(`write ${tenant} ${query}`) },
+      beforeCreate: async tenant => { if ((await ask(['GRAPH.LIST']) as string[]).includes(`${tenant}_a`)) throw refusal },
+      wrote: (tenant, key) => { asked.push(`wrote ${tenant} ${key}`) },
+      close () {}
+    })
+  })
+  t.equal(await codeOf(asker(metered, 'metered', 'a').write('CREATE (:A)')), 'ok')
+  t.equal(await codeOf(asker(metered, 'metered', 'b').write('CREATE (:B)')), 'quota')
+  t.equal(await codeOf(asker(metered, 'metered', 'a').write('CREATE (:A)')), 'ok')
+  t.equal(await codeOf(asker(metered, 'metered', 'a').read('MATCH (a:A) RETURN a')), 'ok')
+  t.strictSame(asked, ['write metered CREATE (:A)', 'wrote metered metered_a', 'write metered CREATE (:B)', 'write metered CREATE (:A)', 'wrote metered metered_a'])
+  t.strictSame(await metered.keys('metered', 'metered_'), ['metered_a'])
+})
+
+t.test('a caller who has gone before its turn has sent nothing', async t => {
+  const { read, write } = asker(database, 'gone')
+  await write('CREATE (:N)')
+  t.equal(await codeOf(write('CREATE (:Late)', {}, { signal: AbortSignal.abort() })), 'call_cancelled')
+  const leave = new AbortController()
+  const running = Array.from({ length: limits.tenantConcurrency }, () => codeOf(read(endless, {}, { timeoutMs: 500 })))
+  const waiting = codeOf(write('CREATE (:Late)', {}, { signal: leave.signal }))
+  leave.abort()
+  t.equal(await waiting, 'call_cancelled')
+  await Promise.all(running)
+  t.strictSame((await read('MATCH (n:Late) RETURN count(n)')).rows, [[0]])
+})
+
+t.test('who goes away while a query runs frees nothing: the place is taken until FalkorDB answers, and the outcome is logged', async t => {
+  const lines: Array<Record<string, unknown>> = []
+  const logger = { info: (facts: object) => { lines.push({ ...facts }) }, error () {}, debug () {}, warn () {} } as unknown as FastifyBaseLogger
+  const watched = await openDatabase(t, url, { logger })
+  const { read, write } = asker(watched, 'leaver')
+  await write('CREATE (:N)')
+  const running = async () => String(await admin('CLIENT', 'LIST')).split('\n').filter(line => /user=gateway-v1:leaver /.test(line) && / flags=b/.test(line)).length
+  const leave = new AbortController()
+  const calls = Array.from({ length: 8 }, () => codeOf(read(endless, {}, { timeoutMs: 1_000, signal: leave.signal })))
+  await until(async () => await running() === limits.tenantConcurrency)
+  leave.abort()
+  t.strictSame(new Set(await Promise.all(calls)), new Set(['call_cancelled']), 'told at once')
+  t.equal(await running(), limits.tenantConcurrency, 'FalkorDB cannot stop')
+  const next = read('RETURN 1')
+  t.equal(await running(), limits.tenantConcurrency, 'so the next one waits')
+  t.strictSame((await next).rows, [[1]])
+  await until(() => lines.filter(({ mode }) => mode === 'read').length === 8)
+  t.strictSame(lines.filter(({ mode }) => mode === 'read').map(({ tenant, outcome }) => [tenant, outcome]).sort(), [...Array(4).fill(['leaver', 'nothing was sent']), ...Array(4).fill(['leaver', 'query_timeout'])])
+  const writing = new AbortController()
+  const written = codeOf(write('UNWIND range(1, 200000) AS x WITH sum(x) AS s CREATE (:W {s: s, fresh: 1}) RETURN s', {}, { signal: writing.signal }))
+  await until(async () => await running() === 1)
+  writing.abort()
+  t.equal(await written, 'call_cancelled')
+  await until(() => lines.some(({ mode }) => mode === 'write'))
+  t.match(lines.find(({ mode }) => mode === 'write'), { tenant: 'leaver', outcome: 'ok', ms: Number })
+  t.strictSame((await read('MATCH (w:W) RETURN count(w)')).rows, [[1]])
+  t.notMatch(JSON.stringify(lines), /UNWIND/, 'without the query')
+})
+
+t.test('the time of a call is counted from its beginning, waiting for its turn included', async t => {
+  const { read, write } = asker(database, 'waiter')
+  await write('CREATE (:N)')
+  const watcher = await createClient({ url }).on('error', () => {}).connect()
+  t.teardown(() => { watcher.destroy() })
+  const sent: string[] = []
+  await watcher.monitor(line => { sent.push(String(line)) })
+  const running = Array.from({ length: limits.tenantConcurrency }, () => codeOf(read(endless, {}, { timeoutMs: 500 })))
+  t.strictSame((await read('RETURN 1 AS waited', {}, { timeoutMs: 5_000 })).rows, [[1]])
+  await Promise.all(running)
+  const seen = () => /RETURN 1 AS waited.*"TIMEOUT" "(\d+)"/.exec(sent.join('\n'))?.[1]
+  await until(() => seen() !== undefined)
+  const timeout = Number(seen())
+  t.ok(timeout > 0 && timeout <= 4_600, `FalkorDB is given ${timeout} ms`)
 })

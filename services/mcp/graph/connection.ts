@@ -1,81 +1,84 @@
-/** One socket to FalkorDB that can be leased once its limits are in place. */
-import { EventEmitter, once } from 'node:events'
-import { RESP_TYPES, type RedisClientType } from '@redis/client'
+/** A connection for queries. It runs as the tenant whose call it has, never as the administrator where tenants are users. */
+import { ErrorReply } from '@redis/client'
+import { DatabaseError } from '@gateway/common/errors.ts'
+import { within } from '@gateway/common/within.ts'
 import { unavailable } from './failures.ts'
+import type { TenantUsers } from './tenant-users.ts'
 import type { Raw } from './values.ts'
+import { Wire, type Address } from './wire.ts'
 
 /** Sends one command; the reply's integers are strings. */
 export type Send = (command: readonly string[]) => Promise<Raw>
 
-const exactIntegers = { typeMapping: { [RESP_TYPES.NUMBER]: String } }
+/** How long FalkorDB may take to answer what needs no work, ms. */
+const promptMs = 2_000
 
-/**
- * FalkorDB blocks a connection while its query runs, so each is for one command at a time. It comes back by itself after a loss;
- * what was under way is then rejected, never sent again.
- */
+/** FalkorDB blocks a connection while its query runs, so each is for one command at a time. A lost one is replaced by another; what ran on it is never sent again. */
 export class Connection {
-  readonly #client: RedisClientType
-  readonly #prepare: (send: Send) => Promise<void>
-  readonly #events = new EventEmitter()
-  #usable = false
-  #closed = false
+  readonly #wire: Wire
+  /** Whom FalkorDB has let in last; undefined: nobody, or the user of the URL. */
+  #user: string | undefined
+  #forgetRights = () => {}
   /** Its call has been given up by the caller; FalkorDB still owes an answer. */
   overdue = false
 
+  private constructor (wire: Wire) { this.#wire = wire }
+
   /**
-   * @param client not connected yet, made with disableOfflineQueue
-   * @param prepare runs on each new socket before it can be leased; where it fails the socket is given up and another one opened
+   * @param asUrlUser whether to come as the user that the URL names; else the first user is the one of become()
+   * @throws where FalkorDB does not let it in within 2 s
    */
-  constructor (client: RedisClientType, prepare: (send: Send) => Promise<void>) {
-    this.#client = client
-    this.#prepare = prepare
-    client.on('ready', () => { this.#ready().catch(() => this.#reopen()) })
-    // A lost connection: the calls that it concerns fail by themselves.
-    client.on('error', () => { this.#usable = false })
-    client.on('end', () => { this.#usable = false })
-    this.#open()
+  static async open (address: Address, { maxReplyBytes, asUrlUser }: { maxReplyBytes: number, asUrlUser: boolean }): Promise<Connection> {
+    const wire = await Wire.open(address, maxReplyBytes)
+    const { username = 'default', password } = address
+    try {
+      if (asUrlUser && password !== undefined) await within(promptMs, 'FalkorDB', wire.send(['AUTH', username, password]))
+    } catch (error) {
+      wire.destroy()
+      throw error
+    }
+    return new Connection(wire)
   }
 
-  get usable (): boolean { return this.#usable && this.#client.isReady }
+  get usable (): boolean { return this.#wire.open }
 
-  readonly send: Send = command => sendExactly(this.#client, command)
+  get user (): string | undefined { return this.#user }
 
-  /** @throws DatabaseError where it is not usable within `ms` */
-  async untilUsable (ms: number): Promise<void> {
-    if (this.usable) return
+  readonly send: Send = command => this.#wire.send(command)
+
+  /**
+   * Makes the tenant the one as whom the next command runs. It waits for FalkorDB's yes: a query sent behind a refused AUTH would run as
+   * the user before.
+   * @throws DatabaseError; the connection must not be used then
+   */
+  async become (tenant: string, users: TenantUsers): Promise<void> {
+    const { name, password } = users.of(tenant)
+    if (this.#user === name) return
+    this.#user = undefined
+    await users.make(tenant)
+    const auth = () => within(promptMs, 'FalkorDB', this.send(['AUTH', name, password]))
     try {
-      await once(this.#events, 'usable', { signal: AbortSignal.timeout(ms) })
-    } catch (cause) {
-      throw unavailable(cause)
+      await auth().catch(async (error: unknown) => {
+        if (!(error instanceof ErrorReply)) throw error
+        // A restart of the database, or somebody in it, has taken the user away.
+        users.forget(tenant)
+        await users.make(tenant)
+        await auth()
+      })
+    } catch (error) {
+      if (error instanceof DatabaseError) throw error
+      throw error instanceof ErrorReply ? new DatabaseError('database_refused', 'FalkorDB does not let this tenant in; whoever runs the gateway finds the cause in the log.', { cause: error }) : unavailable(error)
     }
+    this.#user = name
+    this.#forgetRights = () => users.forget(tenant)
+  }
+
+  /** FalkorDB did not let the user do something: its rights are set anew before the next call. */
+  forgetUser () {
+    this.#user = undefined
+    this.#forgetRights()
   }
 
   /** Gives the socket up, with whatever runs on it. */
-  destroy () {
-    this.#closed = true
-    this.#usable = false
-    if (this.#client.isOpen) this.#client.destroy()
-  }
-
-  #open () {
-    // Rejected only when destroyed meanwhile: a connection that fails is tried again.
-    this.#client.connect().catch(() => {})
-  }
-
-  async #ready () {
-    await this.#prepare(this.send)
-    this.#usable = true
-    this.#events.emit('usable')
-  }
-
-  #reopen () {
-    if (this.#closed) return
-    if (this.#client.isOpen) this.#client.destroy()
-    setTimeout(() => { if (!this.#closed) this.#open() }, 250).unref()
-  }
-}
-
-/** Sends a command as it is, without the client's own reading of the reply. */
-export function sendExactly (client: RedisClientType, command: readonly string[]): Promise<Raw> {
-  return client.sendCommand(command, exactIntegers) as Promise<Raw>
+  destroy () { this.#wire.destroy() }
 }

@@ -1,9 +1,12 @@
-/** The connection for what FalkorDB answers at once, whatever queries run; it tells whether FalkorDB answers at all. */
+/**
+ * The connection for what FalkorDB answers at once, whatever queries run: the administrator's, as the URL has it. It never runs a caller's query.
+ * It tells whether FalkorDB answers at all.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RedisClientType } from '@redis/client'
+import { RESP_TYPES, type RedisClientType } from '@redis/client'
 import { FalkorDB } from 'falkordb'
 import type { FastifyBaseLogger } from 'fastify'
-import { sendExactly, type Send } from './connection.ts'
+import type { Send } from './connection.ts'
 import { sendFailure, unavailable } from './failures.ts'
 import type { Raw } from './values.ts'
 import { within } from '@gateway/common/within.ts'
@@ -40,17 +43,16 @@ export class Control {
     this.#heartbeat = setInterval(() => { this.#beat().catch(() => {}) }, heartbeatMs).unref()
   }
 
-  /** A client with the same options that is not connected yet. */
-  makeClient (): RedisClientType {
-    if (this.#client === undefined) throw unavailable()
-    return this.#client.duplicate()
+  /** @throws ErrorReply for what FalkorDB refuses, else DatabaseError or Error where it does not answer within graceMs */
+  readonly send: Send = async command => {
+    if (!this.up) throw unavailable()
+    return await within(graceMs, 'FalkorDB', sendExactly(this.#client as RedisClientType, command))
   }
 
-  /** @throws DatabaseError where FalkorDB does not answer within graceMs */
-  async ask (command: readonly string[]): Promise<Raw> {
-    if (!this.up) throw unavailable()
+  /** @throws DatabaseError where FalkorDB does not answer within graceMs, and what it refuses as a GatewayError */
+  readonly ask: Send = async command => {
     try {
-      return await within(graceMs, 'FalkorDB', sendExactly(this.#client as RedisClientType, command))
+      return await this.send(command)
     } catch (error) {
       throw sendFailure(error, { key: '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
     }
@@ -122,6 +124,13 @@ export class Control {
       this.#options.onSilence()
     }
   }
+}
+
+const exactIntegers = { typeMapping: { [RESP_TYPES.NUMBER]: String } }
+
+/** Sends a command as it is, without the client's own reading of the reply. */
+function sendExactly (client: RedisClientType, command: readonly string[]): Promise<Raw> {
+  return client.sendCommand(command, exactIntegers) as Promise<Raw>
 }
 
 const retryMs = (attempt: number) => Math.min(50 * 2 ** attempt, 2_000)

@@ -2,6 +2,7 @@
 import { DatabaseError, NotFoundError, QueryError, RateLimitError, TimeoutError, type ErrorOptions, type GatewayError } from '@gateway/common/errors.ts'
 import { ClientClosedError, ClientOfflineError, ErrorReply } from '@redis/client'
 import { lineAndColumn } from './refusal.ts'
+import { NotSentError, ReplyTooLargeError } from './wire.ts'
 
 export interface FailedCall {
   key: string
@@ -17,10 +18,22 @@ export const unavailable = (cause?: unknown) => new DatabaseError('database_unav
 /** @param cause what was thrown by the client for a command of this mode */
 export function sendFailure (cause: unknown, call: FailedCall, mode: 'read' | 'write'): GatewayError {
   if (cause instanceof ErrorReply) return databaseFailure(cause.message, call)
-  // These two were never sent.
-  const sent = !(cause instanceof ClientOfflineError || cause instanceof ClientClosedError)
+  if (cause instanceof ReplyTooLargeError) return tooLarge(cause, mode)
+  // These were never sent.
+  const sent = !(cause instanceof NotSentError || cause instanceof ClientOfflineError || cause instanceof ClientClosedError)
   return mode === 'write' && sent ? outcomeUnknown(cause) : unavailable(cause)
 }
+
+/** FalkorDB answers when a query has ended: what it wrote is there. */
+function tooLarge (cause: Error, mode: 'read' | 'write'): GatewayError {
+  const details = { hint: 'Return single properties in place of whole nodes, use LIMIT, or aggregate: count(n), collect(n.name)[..100].' }
+  return mode === 'read'
+    ? new QueryError('result_too_large', 'The result is larger than the gateway takes from FalkorDB.', { details, cause })
+    : new DatabaseError('result_too_large', 'The query was run and what it wrote is kept, but its result is larger than the gateway takes from FalkorDB: do not send it again.', { details, cause })
+}
+
+/** The caller has gone, so nobody reads this; 499 is what access logs know it by. */
+export const cancelled = (cause?: unknown) => new TimeoutError('call_cancelled', 'The caller went away before the answer.', { status: 499, cause })
 
 /** A write that was sent and never answered. */
 export function outcomeUnknown (cause?: unknown): DatabaseError {

@@ -17,13 +17,19 @@ export interface Patience {
   signal?: AbortSignal | undefined
 }
 
-interface Row { inside: number, readonly waiting: Set<() => void> }
+interface Row {
+  inside: number
+  /** In the order of arrival. */
+  readonly waiting: Set<() => void>
+}
 
 /** A tenant with a thousand waiting calls gets one place, then every other tenant that waits gets one, then it again. */
 export class FairQueue {
   readonly #options: FairQueueOptions
-  /** Tenants with somebody inside or waiting, in the order in which their turn comes. */
+  /** Tenants with somebody inside or waiting. */
   readonly #rows = new Map<string, Row>()
+  /** Those that wait and may have another place, in the order of their turns: leave() takes the first, however many wait at their own limit. */
+  readonly #turns = new Map<string, Row>()
   #inside = 0
 
   constructor (options: FairQueueOptions) { this.#options = options }
@@ -38,7 +44,11 @@ export class FairQueue {
   async enter (tenant: string, { ms, signal }: Patience): Promise<void> {
     signal?.throwIfAborted()
     const row = this.#rows.get(tenant) ?? { inside: 0, waiting: new Set() }
-    if (this.#inside < this.#options.places && row.inside < this.#options.placesPerTenant) return this.#admit(tenant, row)
+    // Nobody is overtaken: who may have a place and waits, waits for all places to be taken.
+    if (this.#inside < this.#options.places && this.#hasRoom(row)) {
+      this.#rows.set(tenant, row)
+      return this.#admit(row)
+    }
     if (row.waiting.size >= this.#options.waitingPerTenant) throw full()
     this.#rows.set(tenant, row)
     await new Promise<void>((resolve, reject) => {
@@ -53,13 +63,14 @@ export class FairQueue {
       }
       const giveUp = (reason: unknown) => {
         end()
-        this.#forget(tenant, row)
+        this.#settle(tenant, row)
         reject(reason)
       }
       const gone = () => giveUp(signal?.reason)
       const timer = setTimeout(() => giveUp(full()), Math.max(0, ms))
       signal?.addEventListener('abort', gone)
       row.waiting.add(admitted)
+      this.#settle(tenant, row)
     })
   }
 
@@ -69,26 +80,30 @@ export class FairQueue {
     if (row === undefined || row.inside === 0) throw new Error('more have left than entered')
     row.inside--
     this.#inside--
-    this.#forget(tenant, row)
-    for (const [next, { inside, waiting }] of this.#rows) {
-      const [admitted] = waiting
-      if (admitted === undefined || inside >= this.#options.placesPerTenant) continue
-      const served = this.#rows.get(next)!
-      this.#admit(next, served)
-      return admitted()
-    }
+    this.#settle(tenant, row)
+    const [turn] = this.#turns
+    if (turn === undefined) return
+    const [next, served] = turn
+    const [admitted] = served.waiting
+    // To the end of the round: the others come first.
+    this.#turns.delete(next)
+    this.#admit(served)
+    admitted?.()
+    this.#settle(next, served)
   }
 
-  #admit (tenant: string, row: Row) {
+  #hasRoom ({ inside }: Row): boolean { return inside < this.#options.placesPerTenant }
+
+  #admit (row: Row) {
     row.inside++
     this.#inside++
-    // At the end of the round: the others come first.
-    this.#rows.delete(tenant)
-    this.#rows.set(tenant, row)
   }
 
-  #forget (tenant: string, { inside, waiting }: Row) {
-    if (inside === 0 && waiting.size === 0) this.#rows.delete(tenant)
+  /** Gives the tenant a turn, takes its turn away, or forgets it, as its row now is; a turn that it has keeps its place in the order. */
+  #settle (tenant: string, row: Row) {
+    if (row.waiting.size === 0 || !this.#hasRoom(row)) this.#turns.delete(tenant)
+    else if (!this.#turns.has(tenant)) this.#turns.set(tenant, row)
+    if (row.inside === 0 && row.waiting.size === 0) this.#rows.delete(tenant)
   }
 }
 

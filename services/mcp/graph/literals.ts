@@ -7,8 +7,8 @@ import { ValidationError } from '@gateway/common/errors.ts'
 /** Lists and maps inside one another. */
 const maxParameterDepth = 32
 const namePattern = /^[A-Za-z_]\w*$/
-/** In a map that says of itself that it is one. */
-export const dollarNamePattern = /^\$?[A-Za-z_]\w*$/
+/** Of a key in a map: results have such keys, and what came out must go in again. */
+export const keyPattern = /^\$?[A-Za-z_]\w*$/
 const int64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
 
 /**
@@ -39,8 +39,8 @@ function encodeList (list: unknown[], path: string, depth: number): string {
   return `[${Array.from(list, (item, index) => encodeLiteral(item, `${path}[${index}]`, depth + 1)).join(',')}]`
 }
 
-function encodeMap (map: Record<string, unknown>, path: string, depth: number, pattern = namePattern): string {
-  return `{${Object.entries(map).map(([key, value]) => `${encodeName(key, path, pattern)}:${encodeLiteral(value, `${path}.${key}`, depth + 1)}`).join(',')}}`
+function encodeMap (map: Record<string, unknown>, path: string, depth: number): string {
+  return `{${Object.entries(map).map(([key, value]) => `${encodeName(key, path, keyPattern)}:${encodeLiteral(value, `${path}.${key}`, depth + 1)}`).join(',')}}`
 }
 
 /** In backticks: FalkorDB would cut the word CYPHER off the front of a bare name, in any case. */
@@ -87,7 +87,7 @@ function encodeTyped (type: string, value: unknown, path: string, depth: number)
   if (type === '$float') return encodeFloat(value, path)
   if (type === '$map') {
     if (!isPlainObject(value)) refuse(path, 'is no {"$map": …}: its value is an object')
-    return encodeMap(value, path, depth, dollarNamePattern)
+    return encodeMap(value, path, depth)
   }
   refuse(path, `has the only key ${JSON.stringify(type.slice(0, 60))}, which is no type (there are $int64, $float, $date, $datetime, $time, $duration, $vecf32 and $map); write a real map as {"$map": {…}}`)
 }

@@ -6,7 +6,7 @@
 import { QueryError } from '@gateway/common/errors.ts'
 import { guardQuery } from './guard.ts'
 import { tokens } from './lexer.ts'
-import { dollarNamePattern, encodeLiteral, encodeName, isPlainObject, refuse, typedValue } from './literals.ts'
+import { encodeLiteral, encodeName, isPlainObject, keyPattern, refuse, typedValue } from './literals.ts'
 import { isIsoDate, isIsoDatetime, isIsoDuration, isIsoTime } from './temporal.ts'
 
 export interface BoundQuery {
@@ -49,14 +49,25 @@ export function bindParameters (query: string, parameters: unknown): BoundQuery 
 /** Makes a parameter that the caller does not see, and returns what stands for it in a query. */
 type Hide = (literal: string) => string
 
-interface FunctionType { call: string, accepts: (value: unknown) => boolean, form: string }
+interface FunctionType {
+  call: string
+  accepts: (value: unknown) => boolean
+  /** What the function is called with; without it, the value as it is. */
+  prepare?: (value: unknown) => unknown
+  form: string
+}
+
+const isVector = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(item => Number.isFinite(item) || typedValue(item)?.[0] === '$float')
+
+/** In a vector every number is a float, however large. */
+const asFloat = (item: unknown) => typeof item === 'number' ? { $float: String(item) } : item
 
 const functions: Record<string, FunctionType> = {
   $date: { call: 'date', accepts: isIsoDate, form: 'a date such as "2026-11-20"' },
   $datetime: { call: 'localdatetime', accepts: isIsoDatetime, form: 'a local date and time in whole seconds such as "2026-11-20T12:34:56"' },
   $time: { call: 'localtime', accepts: isIsoTime, form: 'a local time in whole seconds such as "12:34:56"' },
   $duration: { call: 'duration', accepts: isIsoDuration, form: 'a duration in whole numbers such as "P1Y2M10DT2H30M"' },
-  $vecf32: { call: 'vecf32', accepts: value => Array.isArray(value) && value.length > 0 && value.every(Number.isFinite), form: 'a list of numbers such as [0.5, -0.25]' }
+  $vecf32: { call: 'vecf32', accepts: isVector, prepare: value => (value as unknown[]).map(asFloat), form: 'a list of numbers such as [0.5, -0.25]' }
 }
 
 const functionOf = (type: string) => Object.hasOwn(functions, type) ? functions[type] : undefined
@@ -79,14 +90,14 @@ function encodeExpression (value: unknown, path: string, depth: number, hide: Hi
   const made = functionOf(type)
   // Of the other types none holds values: this refuses.
   if (made === undefined && type !== '$map') return encodeLiteral(value, path, depth)
-  if (made === undefined) return encodeMap(inner, path, depth, hide, dollarNamePattern)
+  if (made === undefined) return encodeMap(inner, path, depth, hide)
   if (!made.accepts(inner)) refuse(path, `is no {"${type}": …}: its value is ${made.form}`)
-  return `${made.call}(${hide(encodeLiteral(inner, path, depth))})`
+  return `${made.call}(${encodeExpression(made.prepare?.(inner) ?? inner, path, depth, hide)})`
 }
 
-function encodeMap (map: unknown, path: string, depth: number, hide: Hide, names?: RegExp): string {
+function encodeMap (map: unknown, path: string, depth: number, hide: Hide): string {
   if (!isPlainObject(map)) refuse(path, 'is no {"$map": …}: its value is an object')
-  return `{${Object.entries(map).map(([key, value]) => `${encodeName(key, path, names)}:${encodeExpression(value, `${path}.${key}`, depth + 1, hide)}`).join(',')}}`
+  return `{${Object.entries(map).map(([key, value]) => `${encodeName(key, path, keyPattern)}:${encodeExpression(value, `${path}.${key}`, depth + 1, hide)}`).join(',')}}`
 }
 
 /** A stretch of the caller's query that has become longer or shorter. Offsets in UTF-16 units. */

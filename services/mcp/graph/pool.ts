@@ -1,64 +1,52 @@
 /** The connections to FalkorDB, leased for one call each, and shared fairly among tenants. */
-import type { RedisClientType } from '@redis/client'
-import { Connection, type Send } from './connection.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Connection } from './connection.ts'
 import { unavailable } from './failures.ts'
-import { Gate } from './gate.ts'
+import { FairQueue, type FairQueueOptions, type Patience } from './fair-queue.ts'
+import type { TenantUsers } from './tenant-users.ts'
 
 export interface PoolOptions {
-  /** Connections at most; made as they are needed. */
-  size: number
-  /** Calls of one tenant at once. */
-  tenantConcurrency: number
-  /** A client that is not connected yet. */
-  makeClient: () => RedisClientType
-  /** See Connection. */
-  prepare: (send: Send) => Promise<void>
+  /** Connections, and so calls, at most; looked at anew for each call. */
+  places: FairQueueOptions
+  /** A connection on which FalkorDB's limits hold. */
+  open: () => Promise<Connection>
+  /** undefined: every call runs as the URL's user. */
+  users: TenantUsers | undefined
   /** Whether FalkorDB answers at all. */
   up: () => boolean
 }
 
-/** Calls of one tenant that may wait, by calls that may run. */
-const waitingPerRunning = 4
 /** How long a call waits for a connection that is being opened, ms. */
 const openingMs = 2_000
+const openAgainMs = 250
 
 export class Pool {
   readonly #options: PoolOptions
-  readonly #gate: Gate
-  readonly #tenants = new Map<string, Gate>()
+  readonly #queue: FairQueue
+  /** The one used last is the last one. */
   readonly #idle: Connection[] = []
   readonly #leased = new Set<Connection>()
+  readonly #stop = new AbortController()
+  #opening = 0
 
   constructor (options: PoolOptions) {
     this.#options = options
-    this.#gate = new Gate(options.size, options.size * waitingPerRunning)
+    this.#queue = new FairQueue(options.places)
   }
 
   /**
-   * Runs work on a connection of its own. The connection, and the tenant's place, stay taken until the work has ended,
+   * Runs work on a connection of its own, as the tenant's user. The connection, and the tenant's place, stay taken until the work has ended,
    * however long the caller has been gone: FalkorDB cannot be told to stop.
-   * @param waitMs for a place at most
-   * @throws RateLimitError queue_full, DatabaseError database_unavailable, and what the work throws
+   * @param patience for a place
+   * @throws RateLimitError queue_full, DatabaseError database_unavailable or database_refused, the signal's reason, and what the work throws
    */
-  async run<T> (tenant: string, waitMs: number, work: (connection: Connection) => Promise<T>): Promise<T> {
-    const tenantGate = this.#tenantGate(tenant)
-    const start = performance.now()
+  async run<T> (tenant: string, patience: Patience, work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (!this.#options.up()) throw unavailable()
+    await this.#queue.enter(tenant, patience)
     try {
-      await tenantGate.enter(waitMs)
-    } catch (error) {
-      this.#forget(tenant, tenantGate)
-      throw error
-    }
-    try {
-      await this.#gate.enter(Math.max(1, waitMs - (performance.now() - start)))
-      try {
-        return await this.#lease(work)
-      } finally {
-        this.#gate.leave()
-      }
+      return await this.#lease(tenant, work)
     } finally {
-      tenantGate.leave()
-      this.#forget(tenant, tenantGate)
+      this.#queue.leave(tenant)
     }
   }
 
@@ -68,6 +56,7 @@ export class Pool {
   }
 
   close () {
+    this.#stop.abort()
     for (const connection of this.#idle.splice(0)) connection.destroy()
     for (const connection of this.#leased) this.#drop(connection)
   }
@@ -77,36 +66,61 @@ export class Pool {
     connection.destroy()
   }
 
-  async #lease<T> (work: (connection: Connection) => Promise<T>): Promise<T> {
-    if (!this.#options.up()) throw unavailable()
-    const connection = this.#take()
+  async #lease<T> (tenant: string, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const { users, up } = this.#options
+    if (!up()) throw unavailable()
+    const connection = this.#takeIdle(users?.of(tenant).name) ?? await this.#open()
+    this.#leased.add(connection)
     try {
-      await connection.untilUsable(openingMs)
+      if (users !== undefined) await this.#become(connection, tenant, users)
       return await work(connection)
     } finally {
-      // Dropped meanwhile: it does not come back.
       connection.overdue = false
-      if (this.#leased.delete(connection)) this.#idle.push(connection)
+      // Dropped meanwhile: it does not come back.
+      if (this.#leased.delete(connection) && connection.usable) this.#idle.push(connection)
     }
   }
 
-  /** A connection that can be used now, else any, else a new one: the gate lets no more in than there may be. */
-  #take (): Connection {
-    const usable = this.#idle.findLastIndex(connection => connection.usable)
-    const [connection] = usable >= 0 ? this.#idle.splice(usable, 1) : this.#idle.splice(0, 1)
-    const taken = connection ?? new Connection(this.#options.makeClient(), this.#options.prepare)
-    this.#leased.add(taken)
-    return taken
+  async #become (connection: Connection, tenant: string, users: TenantUsers) {
+    try {
+      await connection.become(tenant, users)
+    } catch (error) {
+      this.#drop(connection)
+      throw error
+    }
   }
 
-  #tenantGate (tenant: string): Gate {
-    const { tenantConcurrency } = this.#options
-    const gate = this.#tenants.get(tenant) ?? new Gate(tenantConcurrency, tenantConcurrency * waitingPerRunning)
-    this.#tenants.set(tenant, gate)
-    return gate
+  /** One that is this user's already, else the one unused for longest; none while there may be one more. */
+  #takeIdle (user: string | undefined): Connection | undefined {
+    for (let index = this.#idle.length - 1; index >= 0; index--) {
+      const connection = this.#idle[index]!
+      if (connection.usable && connection.user !== user) continue
+      this.#idle.splice(index, 1)
+      if (connection.usable) return connection
+    }
+    const connections = this.#idle.length + this.#leased.size + this.#opening
+    return connections < this.#options.places.places ? undefined : this.#idle.shift()
   }
 
-  #forget (tenant: string, gate: Gate) {
-    if (gate.idle) this.#tenants.delete(tenant)
+  /** Tries until there is one: nothing was sent yet. @throws DatabaseError after 2 s */
+  async #open (): Promise<Connection> {
+    const { open } = this.#options
+    const end = performance.now() + openingMs
+    this.#opening++
+    try {
+      for (;;) {
+        try {
+          const connection = await open()
+          if (!this.#stop.signal.aborted) return connection
+          connection.destroy()
+          throw unavailable()
+        } catch (error) {
+          if (this.#stop.signal.aborted || performance.now() + openAgainMs > end) throw unavailable(error)
+        }
+        await delay(openAgainMs)
+      }
+    } finally {
+      this.#opening--
+    }
   }
 }

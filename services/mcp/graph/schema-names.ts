@@ -37,6 +37,9 @@ export class SchemaNamesCache {
 
   get (key: string): VersionedNames | undefined { return this.#names.get(key) }
 
+  /** The graph is gone. */
+  forget (key: string) { this.#names.delete(key) }
+
   /**
    * Reads the names of a graph, consistent with their version.
    * @param version where to begin, known from a mismatch or from before

@@ -1,14 +1,15 @@
 /** A FalkorDB of its own for a test file, and short ways to ask it. */
 import { createClient } from '@redis/client'
+import { GatewayError } from '@gateway/common/errors.ts'
 import { freePort } from '../../../dev/free-port.ts'
 import { startFalkordb, type FalkordbOptions } from '../../../dev/programs/falkordb.ts'
 import { connectGraphDatabase, type GraphDatabaseOptions } from './client.ts'
 import type { GraphCall, GraphResult } from './database.ts'
 
 /** What is torn down comes first: a test's `t`. */
-interface Teardown { teardown: (end: () => unknown) => void }
+export interface Teardown { teardown: (end: () => unknown) => void }
 
-export const limits = { maxRows: 1_000, timeoutDefaultMs: 2_000, timeoutMaxMs: 10_000, queryMemoryBytes: 64 * 2 ** 20, tenantConcurrency: 4 }
+export const limits = { maxRows: 1_000, timeoutDefaultMs: 2_000, timeoutMaxMs: 10_000, queryMemoryBytes: 64 * 2 ** 20, tenantConcurrency: 4, tenantAcl: { secrets: ['a-secret-for-tests-0123456789abcdef'], multiTenancy: true } }
 
 export async function openFalkordb (t: Teardown, options: Partial<FalkordbOptions> = {}) {
   const server = await startFalkordb({ port: await freePort(), say: () => {}, memoryBytes: 1_500 * 2 ** 20, ...options })
@@ -37,3 +38,11 @@ export function asker (database: { query: (call: GraphCall) => Promise<GraphResu
     database.query({ key: `${tenant}_${graph}`, query, parameters, mode, timeoutMs: 5_000, maxRows: 1_000, tenant, ...rest })
   return { read: ask('read'), write: ask('write') }
 }
+
+/** Waits for a state of the world, 20 s at most. */
+export async function until (fits: () => boolean | Promise<boolean>) {
+  for (const end = Date.now() + 20_000; !await fits();) if (Date.now() > end) throw new Error('it did not come to that'); else await new Promise(resolve => setImmediate(resolve))
+}
+
+/** The code of the error that a call ends with, or `ok`. */
+export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'ok', error => error instanceof GatewayError ? error.code : `not a GatewayError: ${error}`)

@@ -1,6 +1,7 @@
 /** Values on their way through a real FalkorDB and back. */
 import t from 'tap'
 import fc from 'fast-check'
+import type { GraphEdge, GraphNode, GraphPath } from './elements.ts'
 import { asker, openAdmin, openDatabase, openFalkordb } from './test-database.ts'
 
 const { url } = await openFalkordb(t)
@@ -12,7 +13,7 @@ await write('CREATE (:Start)')
 const echo = async (value: unknown) => (await read('RETURN $v AS v', { v: value })).rows[0]?.[0]
 
 const text = fc.string({ unit: 'binary', maxLength: 30 }).filter(value => !value.includes('\0') && value.isWellFormed())
-const name = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,8}$/), fc.constantFrom('cypher', 'CYPHERx', 'null', 'true', '__proto__', 'constructor', 'RETURN', 'date'))
+const name = fc.oneof(fc.stringMatching(/^[A-Za-z_]\w{0,8}$/), fc.constantFrom('cypher', 'CYPHERx', 'null', 'true', '__proto__', 'constructor', 'toString', 'RETURN', 'date', 'key', 'Key', 'KEY', '_', '_1'))
 // FalkorDB answers with 15 significant digits.
 const double = fc.double({ noNaN: true, noDefaultInfinity: true }).map(value => Number(value.toPrecision(15))).filter(value => Number.isFinite(value) && !Number.isInteger(value) && Math.abs(value) > 1e-290)
 const bigDouble = fc.double({ min: 2 ** 53, max: 1e300, noNaN: true }).map(value => ({ $float: String(Number(value.toPrecision(15))) })).filter(({ $float }) => !Number.isSafeInteger(Number($float)))
@@ -51,6 +52,54 @@ t.test('21: dates, times, durations, vectors and NaN come back too, at any depth
   t.pass()
 })
 
+t.test('21: a map with a key that begins with $ among others is a map, in parameters as in results', async t => {
+  for (const sent of [{ $int64: '1', y: 2 }, { $x: { $date: '2026-01-01' }, $y: 1 }, { $map: { $int64: '9007199254740993' } }, { $map: { $map: 1 } }, { $map: { $map: { $map: { $x: 1 } } } }, { $map: { $date: { $date: '2026-01-01' } } }]) t.same(await echo(sent), sent, JSON.stringify(sent))
+  await t.rejects(read('RETURN 1', { $x: 1 }), { code: 'invalid_parameters' }, 'a parameter itself has no such name')
+})
+
+t.test('keys that only a query can write arrive as they are', async t => {
+  const { rows } = await read('RETURN {`a b`: 1, `ä`: {`"`: 2}, `\\`: [], `$one`: {`$only`: 3}} AS m')
+  t.equal(JSON.stringify(rows), JSON.stringify([[{ 'a b': 1, ä: { '"': 2 }, '\\': [], $one: { $map: { $only: 3 } } }]]))
+})
+
+/** Every kind of value that a property can have. */
+const property = fc.oneof(text, fc.maxSafeInteger(), double, bigDouble, fc.boolean(), int64, temporal, special, fc.array(fc.oneof(text, fc.maxSafeInteger(), double, fc.boolean(), int64, temporal), { maxLength: 3 }))
+
+t.test('21: nodes, edges and paths have their properties as they were sent, whatever the type', async t => {
+  const query = 'MATCH p = (x:From)-[r:LINK]->(y:To) RETURN x, r, p, y.w, {list: [r.v, properties(x)]}, id(x), id(y)'
+  await fc.assert(fc.asyncProperty(property, property, async (v, w) => {
+    await write('CREATE (:From {v: $v, w: $w})-[:LINK {v: $v, `__proto__`: $w}]->(:To {w: $v})', { v, w })
+    const [row] = (await read(query)).rows
+    const [x, r, p, value, made, from, to] = row as [GraphNode, GraphEdge, GraphPath, unknown, unknown, number, number]
+    const edgeProperties = nullMap([['v', v], ['__proto__', w]])
+    const whole = {
+      x: { identity: from, labels: ['From'], properties: { v, w } },
+      r: { identity: r.identity, type: 'LINK', source: from, target: to, properties: edgeProperties },
+      y: { identity: to, labels: ['To'], properties: { w: v } }
+    }
+    if (!same([x, r, p, value, made], [whole.x, whole.r, { nodes: [whole.x, whole.y], edges: [whole.r] }, v, { list: [v, { v, w }] }])) throw new Error(`${JSON.stringify([v, w])} came back as ${JSON.stringify(row)}`)
+    await write('MATCH (n) WHERE n:From OR n:To DELETE n')
+  }), { numRuns: 150 })
+  t.pass()
+})
+
+t.test('21: vectors and points hold 32-bit numbers, and what came back goes in again unchanged', async t => {
+  const single = fc.float({ noNaN: true, noDefaultInfinity: true }).map(value => Number(value.toPrecision(6))).filter(value => Math.abs(value) < 1e38 && (value === 0 || Math.abs(value) > 1e-30))
+  await fc.assert(fc.asyncProperty(fc.array(single, { minLength: 1, maxLength: 5 }), fc.float({ min: -90, max: 90, noNaN: true }), fc.float({ min: -180, max: 180, noNaN: true }), async (values, latitude, longitude) => {
+    const vector = await echo({ $vecf32: values }) as { $vecf32: number[] }
+    for (const [index, value] of values.entries()) {
+      if (Math.abs(Number(value) - Number(vector.$vecf32[index])) > Math.abs(value) * 1e-6) throw new Error(`${value} came back as ${vector.$vecf32[index]}`)
+    }
+    const [[point]] = (await read('RETURN point($p)', { p: { latitude, longitude } })).rows as [[{ latitude: number, longitude: number }]]
+    const again = (await read('RETURN point($p)', { p: { ...point } })).rows[0]?.[0]
+    if (!same(again, point) || !same(await echo(vector), vector)) throw new Error(JSON.stringify([vector, point, again]))
+    if (Math.abs(point.latitude - latitude) > 1e-4 || Math.abs(point.longitude - longitude) > 1e-4) throw new Error(JSON.stringify([latitude, longitude, point]))
+  }), { numRuns: 150 })
+  const odd = await echo({ $vecf32: [{ $float: 'NaN' }, { $float: 'Infinity' }, { $float: '-Infinity' }, 0, 1e20, 2 ** 60] })
+  t.match(odd, { $vecf32: [{ $float: 'NaN' }, { $float: 'Infinity' }, { $float: '-Infinity' }, 0, Number, 2 ** 60] })
+  t.same(await echo(odd), odd)
+})
+
 t.test('21: what is stored in a node is what was sent', async t => {
   await fc.assert(fc.asyncProperty(fc.oneof(text, fc.maxSafeInteger(), double, fc.boolean(), int64, temporal, fc.array(plain.filter(value => value !== null), { maxLength: 3 })), async sent => {
     const { rows } = await write('CREATE (n:V {v: $v, `__proto__`: $v}) WITH n MATCH (m:V) WHERE id(m) = id(n) DELETE m RETURN m, m.v', { v: sent })
@@ -62,7 +111,7 @@ t.test('21: what is stored in a node is what was sent', async t => {
 
 t.test('21: no name and no text of a parameter is ever read as Cypher', async t => {
   await write('CREATE (:Secret {secret: "hidden"})')
-  for (const hostile of ['v=1 MATCH (n) RETURN n.secret AS v //', 'a b', '', 'a`', 'a`=1 x', 'ä', '$a', 'a: 1}', 'a\0', '1a', 'a-b']) {
+  for (const hostile of ['v=1 MATCH (n) RETURN n.secret AS v //', 'a b', '', 'a`', 'a`=1 x', 'ä', '$$a', '$', 'a: 1}', 'a\0', '1a', 'a-b']) {
     for (const parameters of [{ [hostile]: 1 }, { v: { [hostile]: 1, z: 1 } }, { v: [{ deep: { [hostile]: { $date: '2026-01-01' } } }] }]) {
       await t.rejects(read('RETURN $v', parameters), { type: 'ValidationError', code: 'invalid_parameters' }, JSON.stringify(parameters))
     }
@@ -125,7 +174,7 @@ t.test('nodes, edges, paths, points, maps and columns have the form of the contr
   t.match(a, { identity: Number, labels: ['A', 'B'], properties: { n: 1 } })
   t.match(k, { identity: Number, type: 'KNOWS', source: a.identity, target: Number, properties: { since: 1999 } })
   t.match(p, { nodes: [{ labels: ['A', 'B'] }, { labels: ['C'] }], edges: [{ type: 'KNOWS' }] })
-  t.strictSame(at, { latitude: 32.5, longitude: 34.25 })
+  t.strictSame({ ...at }, { latitude: 32.5, longitude: 34.25 })
   t.match(JSON.stringify([m, n]), '[{"$map":{"$x":1}},{"$x":1,"y":2}]')
   t.match(statistics, { cachedExecution: Boolean, executionTimeMs: Number })
   t.strictSame((await read('RETURN 0.0/0.0, 1/0.0, -1/0.0, 1e17, 0.1 + 0.2, -0.0')).rows, [[{ $float: 'NaN' }, { $float: 'Infinity' }, { $float: '-Infinity' }, { $float: '100000000000000000' }, 0.3, 0]])

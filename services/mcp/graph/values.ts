@@ -2,6 +2,7 @@
  * FalkorDB's compact reply as JSON-ready values, in the forms of the contract's section "Tools". The reply is read with every
  * RESP integer as a string, so that no digit is lost; each value comes with the code of its type.
  */
+import { GraphEdge, GraphNode, GraphPath, GraphPoint } from './elements.ts'
 import { isoDate, isoDatetime, isoDuration, isoTime } from './temporal.ts'
 
 /** A RESP2 reply whose integers are strings. */
@@ -28,15 +29,16 @@ export interface DecodedReply {
 /**
  * @param reply [header, rows, statistics], or [statistics] for a query without columns
  * @param maxRows rows beyond these are not decoded
+ * @param skipRows nor are so many before them
  * @throws UnknownNameError, UnreadableReplyError
  */
-export function decodeReply (reply: Raw, names: SchemaNames, maxRows: number): DecodedReply {
+export function decodeReply (reply: Raw, names: SchemaNames, maxRows: number, skipRows = 0): DecodedReply {
   const parts = list(reply)
   if (parts.length === 1) return { columns: [], rows: [], statistics: decodeStatistics(list(parts[0])) }
   const [header, rows, statistics] = parts
   return {
     columns: list(header).map(column => text(list(column)[1])),
-    rows: list(rows).slice(0, maxRows).map(row => list(row).map(cell => decodeValue(cell, names))),
+    rows: list(rows).slice(skipRows, skipRows + maxRows).map(row => list(row).map(cell => decodeValue(cell, names))),
     statistics: decodeStatistics(list(statistics))
   }
 }
@@ -60,9 +62,9 @@ function decodeValue (cell: Raw | undefined, names: SchemaNames): unknown {
     case type.map: return decodeMap(list(value), names)
     case type.node: return decodeNode(list(value), names)
     case type.edge: return decodeEdge(list(value), names)
-    case type.path: return { nodes: decodeValue(list(value)[0], names), edges: decodeValue(list(value)[1], names) }
-    case type.point: return { latitude: decodeDouble(text(list(value)[0])), longitude: decodeDouble(text(list(value)[1])) }
-    case type.vector: return { $vecf32: list(value).map(item => decodeDouble(text(item))) }
+    case type.path: return decodePath(list(value), names)
+    case type.point: return new GraphPoint(decodeDouble(text(list(value)[0])), decodeDouble(text(list(value)[1])))
+    case type.vector: return { $vecf32: list(value).map(item => decodeComponent(text(item))) }
     case type.datetime: return typed('$datetime', isoDatetime, text(value))
     case type.date: return typed('$date', isoDate, text(value))
     case type.time: return typed('$time', isoTime, text(value))
@@ -83,6 +85,12 @@ function decodeDouble (digits: string): unknown {
   if (Number.isInteger(number) && !Number.isSafeInteger(number)) return { $float: String(number) }
   // JSON.stringify knows no negative zero.
   return number === 0 ? 0 : number
+}
+
+/** Of a vector, where nothing can be taken for an integer. */
+function decodeComponent (digits: string): unknown {
+  const number = Number(digits)
+  return Number.isFinite(number) ? number : decodeDouble(digits)
 }
 
 function specialDouble (digits: string): number {
@@ -107,21 +115,16 @@ function decodeMap (pairs: Raw[], names: SchemaNames): unknown {
 }
 
 function decodeNode ([identity, labels, properties]: Raw[], names: SchemaNames) {
-  return {
-    identity: decodeInteger(text(identity)),
-    labels: list(labels).map(label => nameOf(names.labels, label)),
-    properties: decodeProperties(list(properties), names)
-  }
+  return new GraphNode(decodeInteger(text(identity)), list(labels).map(label => nameOf(names.labels, label)), decodeProperties(list(properties), names))
 }
 
 function decodeEdge ([identity, edgeType, source, target, properties]: Raw[], names: SchemaNames) {
-  return {
-    identity: decodeInteger(text(identity)),
-    type: nameOf(names.types, edgeType),
-    source: decodeInteger(text(source)),
-    target: decodeInteger(text(target)),
-    properties: decodeProperties(list(properties), names)
-  }
+  return new GraphEdge(decodeInteger(text(identity)), nameOf(names.types, edgeType), decodeInteger(text(source)), decodeInteger(text(target)), decodeProperties(list(properties), names))
+}
+
+/** Two cells: a list of nodes and a list of edges. */
+function decodePath ([nodes, edges]: Raw[], names: SchemaNames) {
+  return new GraphPath(decodeValue(nodes, names) as GraphNode[], decodeValue(edges, names) as GraphEdge[])
 }
 
 function decodeProperties (properties: Raw[], names: SchemaNames) {

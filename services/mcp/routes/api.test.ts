@@ -1,6 +1,7 @@
 import t from 'tap'
 import { DatabaseError, NotFoundError, QueryError, RateLimitError, TimeoutError } from '@gateway/common/errors.ts'
 import type { GraphResult } from '../graph/database.ts'
+import { allTools } from '../tools/index.ts'
 import { caller, fakeDatabase, headersOf, rpc, testApp, toolCall } from '../test-support.ts'
 
 const ada = caller('acme')
@@ -9,7 +10,7 @@ const rows: GraphResult = { columns: ['n'], rows: [[{ identity: 1, labels: ['A']
 const post = (url: string, payload: object, identity = ada) => ({ method: 'POST' as const, url, headers: headersOf(identity), payload })
 
 t.test('the REST twin gives what MCP gives', async t => {
-  const { app } = testApp(fakeDatabase({ query: async () => rows, keys: async () => ['acme_films', 'acme_maps'] }))
+  const { app, config } = testApp(fakeDatabase({ query: async () => rows, keys: async () => ['acme_films', 'acme_maps'] }))
   const structured = async (name: string, args: object) => (await app.inject(toolCall('modern', ada, name, args))).json().result.structuredContent
   const get = async (url: string) => (await app.inject({ url, headers: headersOf(ada) })).json()
   const query = { graphName: 'films', query: 'CREATE (n) RETURN n' }
@@ -24,7 +25,7 @@ t.test('the REST twin gives what MCP gives', async t => {
   const listed = (await app.inject(rpc(ada, 'tools/list'))).json().result.tools
   const { tools } = await get('/tools')
   t.strictSame(tools.map(({ scope, ...tool }: { scope: string }) => tool), listed.map((tool: object) => tool))
-  t.ok(tools.every(({ scope }: { scope: string }) => scope === 'graph:read'))
+  t.strictSame(tools.map(({ scope }: { scope: string }) => scope), allTools.map(tool => tool.spec(config).scope))
 })
 
 t.test('each error has its status and the REST body', async t => {
@@ -48,6 +49,19 @@ t.test('each error has its status and the REST body', async t => {
   }
 })
 
+t.test('29: a failure is told to the log once, with its cause, and a refusal without what it quotes', async t => {
+  const query = async () => { throw new DatabaseError('database_failed', 'Failed.', { cause: new Error('the inner reason') }) }
+  for (const [failure, level, count] of [[query, 50, 1], [async () => { throw new QueryError('syntax_error', 'Wrong: SENTINEL.') }, 50, 0]] as const) {
+    const { app, lines } = testApp(fakeDatabase({ query: failure }))
+    await app.inject(post('/tools/falkordb_query', { graphName: 'films', query: 'RETURN 1' }))
+    const told = lines.map(line => JSON.parse(line)).filter(line => line.level >= level)
+    t.equal(told.length, count)
+    if (count > 0) t.match(told[0], { tool: 'falkordb_query', code: 'database_failed', err: { message: 'the inner reason' } })
+    t.equal(lines.filter(line => line.includes('tool call')).length, 1)
+    t.notOk(lines.some(line => line.includes('SENTINEL')))
+  }
+})
+
 t.test('a call without its scope is 403 with a challenge that names all of them', async t => {
   const { app } = testApp(fakeDatabase({ writes: async () => true }))
   for (const url of ['/api/mcp/context', '/tools/falkordb_query']) {
@@ -63,7 +77,13 @@ t.test('bad arguments, tools and query strings are refused in words', async t =>
   const { app } = testApp(fakeDatabase({ keys: async () => [] }))
   t.match((await app.inject(post('/tools/nothing', {}))).json(), { error: { type: 'NotFoundError', code: 'tool_not_found', message: /falkordb_query/ } })
   t.match((await app.inject(post('/tools/falkordb_query', { graphName: 'films', query: 'RETURN 1', cursor: 'x' }))).json(), { error: { type: 'ValidationError', message: /Unknown argument "cursor"/ } })
-  t.match((await app.inject(post('/api/mcp/context', [1]))).json(), { error: { type: 'ValidationError', message: /must be object/ } })
+  for (const payload of ['[1]', 'null', '"text"', '1']) {
+    for (const url of ['/api/mcp/context', '/tools/falkordb_health']) {
+      const reply = await app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json', ...headersOf(ada) }, payload })
+      t.match(reply.json(), { error: { type: 'ValidationError', code: 'invalid_arguments', message: /must be object/ } }, `${payload} at ${url}`)
+    }
+  }
+  t.match((await app.inject({ url: '/tools?limit=1', headers: headersOf(ada) })).json(), { error: { type: 'ValidationError', message: /Unknown argument "limit"/ } })
   for (const [query, message] of [['limit=x', /"limit" must be integer/], ['limit=0', /"limit" must be >= 1/], ['limit=1&limit=2', /"limit"/], ['all=1', /Unknown argument "all"/], ['cursor=%00', /cursor/]] as const) {
     const reply = await app.inject({ url: `/api/mcp/graphs?${query}`, headers: headersOf(ada) })
     t.equal(reply.statusCode, 400, query)
@@ -73,7 +93,7 @@ t.test('bad arguments, tools and query strings are refused in words', async t =>
 
 t.test('24: the list of graphs holds the own tenant\'s only, page by page', async t => {
   const keys = ['a_one', 'a_two', 'a=5Fb_three', 'ab_four', 'a', '_', 'telemetry{a_one}', 'a_zwei', 'default']
-  const { app } = testApp(fakeDatabase({ keys: async prefix => keys.filter(key => key.startsWith(prefix)) }))
+  const { app } = testApp(fakeDatabase({ keys: async (_tenant, prefix) => keys.filter(key => key.startsWith(prefix)) }))
   const list = async (tenant: string, query = '') => (await app.inject({ url: `/api/mcp/graphs${query}`, headers: headersOf(caller(tenant)) })).json()
   t.match(await list('a'), { graphs: ['one', 'two', 'zwei'], tenant: 'a', truncated: false })
   t.match(await list('a_b'), { graphs: ['three'], tenant: 'a_b' })
@@ -105,6 +125,6 @@ t.test('27: a list of very many graphs is cut and goes on with its cursor', asyn
 })
 
 t.test('ENABLE_MULTI_TENANCY=false: every graph, without a prefix', async t => {
-  const { app } = testApp(fakeDatabase({ keys: async prefix => prefix === '' ? ['films', 'a_one'] : [] }), { settings: { ENABLE_MULTI_TENANCY: 'false' } })
+  const { app } = testApp(fakeDatabase({ keys: async (_tenant, prefix) => prefix === '' ? ['films', 'a_one'] : [] }), { settings: { ENABLE_MULTI_TENANCY: 'false' } })
   t.match((await app.inject({ url: '/api/mcp/graphs', headers: headersOf(caller('default')) })).json(), { graphs: ['a_one', 'films'] })
 })

@@ -42,7 +42,7 @@ t.test('28: every tool has a title, all four hints, and schemas that allow nothi
         inputSchema: { type: 'object', additionalProperties: false },
         outputSchema: { type: 'object', additionalProperties: false }
       }, tool.name)
-      t.equal(tool.annotations.readOnlyHint, tool.name !== 'falkordb_query')
+      t.equal(tool.annotations.readOnlyHint, !['falkordb_query', 'falkordb_profile', 'falkordb_delete_graph'].includes(tool.name))
     }
   }
 })
@@ -128,7 +128,7 @@ t.test('bad arguments are ValidationErrors that name them; a cursor on a query i
   const { app } = testApp(fakeDatabase({}))
   const rows: Array<[string, object, RegExp]> = [
     ['falkordb_query', { graphName: 'films', query: 'RETURN 1', cursor: 'x' }, /Unknown argument "cursor"/],
-    ['falkordb_read_query', { graphName: 'films', query: 'RETURN 1', cursor: 'x' }, /Unknown argument "cursor"/],
+    ['falkordb_read_query', { graphName: 'films', query: 'RETURN 1', cursor: 'x' }, /not one of this query/],
     ['falkordb_query', { query: 'RETURN 1' }, /"graphName" is missing/],
     ['falkordb_query', { graphName: 'films', query: 'RETURN 1', limit: 1001 }, /"limit" must be <= 1000/],
     ['falkordb_query', { graphName: 'films', query: 'RETURN 1', timeoutMs: 60_001 }, /"timeoutMs" must be <= 60000/],

@@ -1,27 +1,31 @@
 /** `/mcp`: the MCP endpoint for both protocol eras, 2026-07-28 and the 2025 `initialize` clients. Nothing outlives a request. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { createMcpHandler, isLegacyRequest, PROTOCOL_VERSION_META_KEY, ProtocolError, WebStandardStreamableHTTPServerTransport, type AuthInfo } from '@modelcontextprotocol/server'
+import { createMcpHandler, isLegacyRequest, PROTOCOL_VERSION_META_KEY, ProtocolError, SERVER_INFO_META_KEY, WebStandardStreamableHTTPServerTransport, type AuthInfo } from '@modelcontextprotocol/server'
 import { resourceMetadataUrl, resourceUrl } from '@gateway/common/challenge.ts'
 import { AuthenticationError, toGatewayError, ValidationError, type GatewayError } from '@gateway/common/errors.ts'
 import { sendError } from '@gateway/common/service.ts'
-import { createServerFactory } from '../mcp-server.ts'
+import { createServerFactory, serverInfo, toolResult, type Extend } from '../mcp-server.ts'
+import type { Extra } from '../request-context.ts'
 import type { Toolbox } from '../toolbox.ts'
 import { clientGone } from './client-gone.ts'
 import { only } from './only.ts'
+import { plainCall, type PlainCall } from './plain-call.ts'
 
 export interface McpRouteOptions {
   toolbox: Toolbox
   publicUrl: string
   /** WWW-Authenticate for an error. */
   challenge: (error: GatewayError) => string | undefined
+  /** See createServerFactory. */
+  extend?: Extend
 }
 
 /** Headers that the protocol reads; no other one, and no credential, gets past this point. */
 const protocolHeaders = ['accept', 'content-type', 'mcp-protocol-version', 'mcp-method', 'mcp-name'] as const
 
 /** Adds `/mcp` and `/mcp/`, which are the same and never redirect: redirects drop Authorization. */
-export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, challenge }: McpRouteOptions) {
-  const createServer = createServerFactory(toolbox)
+export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, challenge, extend }: McpRouteOptions) {
+  const createServer = createServerFactory(toolbox, extend)
   const modern = createMcpHandler(createServer, {
     legacy: 'reject',
     onerror: error => {
@@ -45,10 +49,19 @@ export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, cha
     return await Promise.race([over.promise, transport.handleRequest(request, { authInfo, parsedBody: body })])
   }
 
+  async function answerPlainly ({ id, name, args, modern }: PlainCall, request: FastifyRequest, reply: FastifyReply) {
+    const result = await toolResult(toolbox, name, args, { caller: request.caller, log: request.log, signal: clientGone(reply), progress: async () => {} })
+    reply.type('application/json')
+    return { jsonrpc: '2.0', id, result: modern ? { ...result, resultType: 'complete', _meta: { [SERVER_INFO_META_KEY]: serverInfo } } : result }
+  }
+
   async function answer (request: FastifyRequest, reply: FastifyReply) {
+    const call = plainCall(request)
+    if (call !== undefined && toolbox.certain(call.name, request.caller)) return await answerPlainly(call, request, reply)
     const body = withoutCancellations(request.body)
     if (body === undefined) throw new ValidationError('invalid_json', 'The body is empty; send a JSON-RPC message.')
     for (const { method, params } of messagesOf(body)) if (method === 'tools/call') toolbox.countUnknown(params?.name, request.log)
+    request.log.info({ rpc: messagesOf(body).slice(0, 10).map(({ method }) => knownMethod(method)) }, 'mcp request')
     const authInfo = authInfoOf(request, publicUrl)
     const web = new Request(resourceUrl(publicUrl), { method: 'POST', headers: pickHeaders(request), signal: clientGone(reply) })
     const response = !claimsModern(body) && await isLegacyRequest(web, body)
@@ -65,7 +78,7 @@ export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, cha
     return error instanceof AuthenticationError ? sendError(error, request, reply, challenge) : sendRpcError(error, request, reply)
   })
   for (const url of ['/mcp', '/mcp/']) {
-    app.post(url, answer)
+    app.post(url, { config: { audited: true } }, answer)
     only(app, 'POST', url)
   }
 }
@@ -73,7 +86,7 @@ export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, cha
 /** As nginx has it, and as the SDK answers in the other era; nobody is there to read it. */
 const clientClosedRequest = 499
 
-const isStream = (response: Response) => response.headers.get('content-type')?.startsWith('text/event-stream') === true
+export const isStream = (response: Response) => response.headers.get('content-type')?.startsWith('text/event-stream') === true
 
 function pickHeaders ({ headers }: FastifyRequest): Record<string, string> {
   const picked: Record<string, string> = {}
@@ -85,16 +98,19 @@ function pickHeaders ({ headers }: FastifyRequest): Record<string, string> {
 }
 
 /** The SDK passes this on to every handler; it derives no identity from headers. */
-function authInfoOf (request: FastifyRequest, publicUrl: string): AuthInfo {
+export function authInfoOf (request: FastifyRequest, publicUrl: string): AuthInfo {
   const { caller } = request
   return {
     token: '',
     clientId: caller.clientId,
     scopes: [...caller.scopes],
     resourceMetadataUrl: resourceMetadataUrl(publicUrl),
-    extra: { caller, log: request.log }
+    extra: { caller, log: request.log, methods: messagesOf(request.body).map(({ method }) => method) } satisfies Extra
   }
 }
+
+/** A method for the log: a client must not be able to write there what it likes. */
+const knownMethod = (method: unknown) => typeof method === 'string' && /^[a-z/]{1,40}$/i.test(method) ? method : 'other'
 
 interface Message { method?: unknown, params?: { name?: unknown, _meta?: Record<string, unknown> } | null }
 

@@ -19,7 +19,8 @@ const database = await connectGraphDatabase({
   timeoutDefaultMs: config.QUERY_TIMEOUT_MS,
   timeoutMaxMs: config.QUERY_TIMEOUT_MAX_MS,
   queryMemoryBytes: config.QUERY_MEMORY_BYTES,
-  tenantConcurrency: config.TENANT_CONCURRENCY
+  tenantConcurrency: config.TENANT_CONCURRENCY,
+  tenantAcl: { secrets: [config.GATEWAY_SECRET], multiTenancy: true }
 })
 t.teardown(() => database.close())
 const { app, lines } = testApp(database)

@@ -10,7 +10,7 @@ export const listGraphsSpec = (config: Config) => ({
   hints: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   input: Type.Object({
     cursor: Type.Optional(Type.String({ maxLength: 4096, description: 'nextCursor of the answer before.' })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: config.MAX_ROWS, default: config.MAX_ROWS, description: 'Most names to return.' }))
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: config.MAX_ROWS, default: config.MAX_ROWS, description: 'Most names.' }))
   }, { additionalProperties: false }),
   output: Type.Object({
     success: Type.Literal(true),

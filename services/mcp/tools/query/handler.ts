@@ -27,6 +27,6 @@ export const query = defineTool({
 
   handle (args, context) {
     // A plain read runs read-only for writers too: so a misspelt graph name is an error, not a new empty graph.
-    return runQuery(args, context, mayWrite => mayWrite && context.caller.scopes.includes('graph:write') ? 'write' : 'read')
+    return runQuery(args, context, { modeOf: mayWrite => mayWrite && context.caller.scopes.includes('graph:write') ? 'write' : 'read' })
   }
 })

@@ -6,5 +6,5 @@ import { readQuerySpec } from './spec.ts'
 export const readQuery = defineTool({
   name: 'falkordb_read_query',
   spec: readQuerySpec,
-  handle: (args, context) => runQuery(args, context, () => 'read')
+  handle: (args, context) => runQuery(args, context, { modeOf: () => 'read', paged: true })
 })
