@@ -14,7 +14,7 @@ export interface PlanArguments { graphName: string, query: string, parameters?: 
 /** What is asked of FalkorDB, once the guard has passed the query. @throws ValidationError invalid_graph_name, QueryError */
 export function planTarget ({ graphName, query, parameters }: PlanArguments, { caller, config, signal }: CallContext): { target: QueryTarget, place: Place } {
   const { graphName: name, key } = graphKey(caller.tenantId, graphName, config.ENABLE_MULTI_TENANCY)
-  guardQuery(query)
+  guardQuery(query, parameters)
   return {
     target: { tenant: caller.tenantId, key, query, parameters, timeoutMs: config.QUERY_TIMEOUT_MS, signal },
     place: { tenant: caller.tenantId, graphName: name, resolvedGraphName: key }

@@ -14,7 +14,7 @@ export const query = defineTool({
   spec: querySpec,
 
   async needs ({ graphName, query, parameters, timeoutMs }, { caller, config, database, signal }) {
-    if (caller.scopes.includes('graph:write') || !guardQuery(query).mayWrite) return undefined
+    if (caller.scopes.includes('graph:write') || !guardQuery(query, parameters).mayWrite) return undefined
     const { key } = graphKey(caller.tenantId, graphName, config.ENABLE_MULTI_TENANCY)
     try {
       return await database.writes({ tenant: caller.tenantId, key, query, parameters, timeoutMs: timeoutMs ?? config.QUERY_TIMEOUT_MS, signal }) ? 'graph:write' : undefined

@@ -30,7 +30,7 @@ export async function runQuery (args: QueryArguments, context: CallContext, { mo
   const { caller, config, database, signal, signers } = context
   const { query, parameters } = args
   const { graphName, key } = graphKey(caller.tenantId, args.graphName, config.ENABLE_MULTI_TENANCY)
-  const { mayWrite } = guardQuery(query)
+  const { mayWrite } = guardQuery(query, parameters)
   const reach = config.MAX_ROWS
   const binding = { tenant: caller.tenantId, key, query, parameters }
   const skip = args.cursor === undefined ? 0 : readCursor(signers.cursors, args.cursor, binding, reach)

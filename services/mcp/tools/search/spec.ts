@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { Config } from '../../config.ts'
+import { openObject } from '../open-object.ts'
 import { queryOutput } from '../query/spec.ts'
 import type { ToolSpec } from '../tool.ts'
 
@@ -22,5 +23,5 @@ export const searchSpec = (config: Config) => ({
     property: Type.Optional(Type.String({ minLength: 1, description: 'Search this one only; needed where the label has several vector indexes.' })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: config.MAX_ROWS, default: Math.min(defaultLimit, config.MAX_ROWS) }))
   }, { additionalProperties: false }),
-  output: queryOutput
+  output: Type.Object({ ...queryOutput.properties, data: Type.Array(openObject(), { description: '{node, score}' }) }, { additionalProperties: false })
 } as const satisfies ToolSpec)
