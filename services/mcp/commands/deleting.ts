@@ -20,7 +20,7 @@ export async function deleteTenant (place: Place, confirm: string | undefined, s
     // First who could make more.
     say(await deleteUsers(send, place))
     for (const key of keys) await send(['GRAPH.DELETE', key]).catch(unlessGone)
-    const left = await graphKeys(send, place)
+    const left = await existing(send, await graphKeys(send, place))
     if (left.length > 0) throw new CommandError(`${graphs(keys.length)} deleted, and there ${left.length === 1 ? 'is one' : `are ${left.length}`} again: the tenant still writes. Refuse its tokens (below), then run this once more.\n${howToRefuse}`)
     say(`Deleted: ${graphs(keys.length)} of tenant ${name}.`)
     say(howToRefuse)
@@ -43,6 +43,13 @@ async function deleteUsers (send: Send, { tenant, multiTenancy }: Place): Promis
     if (!(error instanceof ErrorReply)) throw error
     return `Its user in the database could not be deleted (${error.message}); it can touch this tenant's graphs alone.`
   }
+}
+
+/** GRAPH.LIST goes on naming a graph for a moment after its key is gone. */
+async function existing (send: Send, keys: readonly string[]): Promise<string[]> {
+  const left: string[] = []
+  for (const key of keys) if (Number(await send(['EXISTS', key])) > 0) left.push(key)
+  return left
 }
 
 function unlessGone (error: unknown) {

@@ -194,7 +194,7 @@ t.test('the commands of the container do the same by the environment of the tool
   t.strictSame(await (await openAdmin(t, own.url))('GRAPH.LIST'), ['large_g'], 'a tenant with a server of its own is moved there')
   t.match(await command('tenant-delete', ['TENANT=large'], '', tenantUrls), { code: 1, stdout: '"g"\nTenant "large" has 1 graph.\n', stderr: /^Nothing was deleted/ })
   t.match(await command('tenant-delete', ['TENANT=large', 'CONFIRM=large'], '', tenantUrls), { code: 0, stderr: '' })
-  t.strictSame(await (await openAdmin(t, own.url))('GRAPH.LIST'), [])
+  t.equal(await (await openAdmin(t, own.url))('EXISTS', 'large_g'), 0)
   t.match(await command('tenant-export', []), { code: 1, stdout: '', stderr: 'Say whose graphs: TENANT=acme\n' })
   t.match(await command('tenant-export', ['TENANT=shell'], '', { FALKORDB_URL: 'redis://:hidden@127.0.0.1:1' }), { code: 1, stdout: '', stderr: /^(?!.*hidden)FalkorDB cannot be reached, so nothing was done/ })
 })
