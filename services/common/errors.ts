@@ -57,7 +57,7 @@ export class TenantError extends GatewayError {
   constructor (code: string, message: string, options?: ErrorOptions) { super('TenantError', 403, code, message, options) }
 }
 
-/** 403: a Host or Origin outside the allow-list (MCP transport specification, DNS rebinding). */
+/** 403 whatever the caller's scopes: a Host or Origin outside the allow-list (MCP transport specification, DNS rebinding), or a tenant that has all that its quota grants. */
 export class ForbiddenError extends GatewayError {
   constructor (code: string, message: string, options?: ErrorOptions) { super('ForbiddenError', 403, code, message, options) }
 }

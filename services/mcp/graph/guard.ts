@@ -10,6 +10,7 @@ import { boundedRanges } from './guard/ranges.ts'
 import { fewOptionalMatches, fewTokens, shallowAndFewPatterns } from './guard/size.ts'
 import { noCommentAtDot, noLoadCsv, oneStatement, plainStart } from './guard/statement.ts'
 import { noGrowth } from './guard/growth.ts'
+import { subqueriesEndWell } from './guard/subqueries.ts'
 import type { Reading } from './guard/reading.ts'
 import { tokens, type Token } from './lexer.ts'
 import { isPlainObject } from './literals.ts'
@@ -30,6 +31,7 @@ const checks: ReadonlyArray<(reading: Reading) => void> = [
   fewOptionalMatches,
   fewLeastHops,
   fewLabelsInCycles,
+  subqueriesEndWell,
   boundedRanges,
   noGrowth,
   boundedPaths

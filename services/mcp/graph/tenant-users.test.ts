@@ -1,9 +1,15 @@
 /** The second wall: FalkorDB itself keeps each tenant to its own keys. */
 import { createClient } from '@redis/client'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { freePort } from '../../../dev/free-port.ts'
+import { deleteTenant } from '../commands/deleting.ts'
+import { exportTenant } from '../commands/exporting.ts'
+import { importGraphs } from '../commands/importing.ts'
+import { administering, placeOf } from '../commands/place.ts'
+import { createQuotas } from './quotas.ts'
 import { asker, codeOf, openAdmin, openDatabase, openFalkordb, until, type Teardown } from './test-database.ts'
 import { literally, TenantUsers } from './tenant-users.ts'
 
@@ -235,4 +241,63 @@ t.test('after a restart of the database users are made anew, on whatever connect
   t.strictSame((await one.read('MATCH (n) RETURN labels(n)')).rows, [[['One']]])
   t.strictSame((await two.read('MATCH (n) RETURN labels(n)')).rows, [[['Two']]])
   t.equal(await codeOf(one.read('MATCH (n) RETURN n', {}, { key: 'two_g' })), 'database_refused')
+})
+
+const securityPage = await readFile(new URL('../../../docs/security.md', import.meta.url), 'utf8')
+const rightsOf = (user: string) => (new RegExp(`^ACL SETUSER ${user} .*$`, 'm').exec(securityPage)?.[0] ?? '').split(' ')
+
+t.test('the rights that docs/security.md names are all that the gateway asks of the database', async t => {
+  const own = await openFalkordb(t)
+  const operator = await openAdmin(t, own.url)
+  await operator(...rightsOf('gateway'))
+  const gateway = await openDatabase(t, own.url.replace('//', '//gateway:PASSWORD@'), {
+    requireLimits: true,
+    quotas: ask => createQuotas({ maxGraphs: 1, maxMemoryBytes: 2 ** 30, multiTenancy: true, ask, intervalMs: 20 })
+  })
+  t.strictSame((await gateway.info()).warnings, [])
+  const { read, write } = asker(gateway, 'acme')
+  await write('CREATE (:N)')
+  t.strictSame((await read('MATCH (n) RETURN labels(n)')).rows, [[['N']]])
+  t.equal(await codeOf(asker(gateway, 'acme', 'second').write('CREATE (:N)')), 'quota_graphs')
+  await until(async () => /cmdstat_graph\.memory\S*:calls=[1-9]/i.test(String(await operator('INFO', 'commandstats'))))
+  t.strictSame(await gateway.keys('acme', 'acme_'), ['acme_g'])
+  await gateway.ping()
+  await gateway.remove({ tenant: 'acme', key: 'acme_g' })
+  t.strictSame(await operator('ACL', 'LOG'), [], 'FalkorDB has refused nothing')
+})
+
+t.test('with TENANT_ACL=off the rights that docs/security.md names are enough as well', async t => {
+  const own = await openFalkordb(t)
+  const operator = await openAdmin(t, own.url)
+  const instead = /^With `TENANT_ACL=off` put `([^`]+)` in place of `([^`]+)`/m.exec(securityPage) ?? []
+  await operator(...rightsOf('gateway').flatMap(right => right === instead[2] ? instead[1]!.split(' ') : [right]))
+  const gateway = await openDatabase(t, own.url.replace('//', '//gateway:PASSWORD@'), { requireLimits: true, tenantAcl: 'off' })
+  t.strictSame((await gateway.info()).warnings, [])
+  const { read, write } = asker(gateway, 'acme')
+  await write('CREATE (:N)')
+  t.strictSame((await read('MATCH (n) RETURN labels(n)')).rows, [[['N']]])
+  const call = { tenant: 'acme', key: 'acme_g', query: 'MATCH (n) RETURN n', parameters: {}, timeoutMs: 2_000 }
+  t.match((await gateway.explain(call)).join(), /Scan/)
+  t.match((await gateway.profile(call)).join(), /Records produced: 1/)
+  await gateway.remove({ tenant: 'acme', key: 'acme_g' })
+  t.strictSame(await operator('ACL', 'LOG'), [], 'FalkorDB has refused nothing')
+})
+
+t.test('the rights that docs/security.md names are enough to export, import and delete a tenant', async t => {
+  const own = await openFalkordb(t)
+  const operator = await openAdmin(t, own.url)
+  await operator(...rightsOf('operator'))
+  await asker(await openDatabase(t, own.url), 'acme').write('CREATE (:N {x: 1})')
+  await operator('GRAPH.CONSTRAINT', 'CREATE', 'acme_g', 'MANDATORY', 'NODE', 'N', 'PROPERTIES', '1', 'x')
+  const place = placeOf('acme', { FALKORDB_URL: own.url.replace('//', '//operator:PASSWORD@') })
+  const said: string[] = []
+  await administering(place, async send => {
+    const lines: string[] = []
+    for await (const line of exportTenant(send, place, true)) lines.push(line)
+    await deleteTenant(place, 'acme', line => said.push(line))
+    await importGraphs(send, place, (async function * () { yield * lines })(), line => said.push(line))
+  })
+  t.match(said.join(), /Deleted in the database: user gateway-v1:acme\./)
+  t.strictSame(said.at(-1), '"g": 1 nodes, 0 edges')
+  t.strictSame(await operator('ACL', 'LOG'), [], 'FalkorDB has refused nothing')
 })

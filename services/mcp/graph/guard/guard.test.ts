@@ -19,7 +19,8 @@ t.test('a range is judged by its parameters, and by what the query says of its v
     ['WITH $n AS k UNWIND range(1, k) AS i RETURN i', { n: 5 }, undefined], ['WITH $n AS k UNWIND range(1, k) AS i RETURN i', { n: 1e9 }, 'query_range_too_long'], ['UNWIND $list AS k RETURN range(1, k)', { list: [1, 5] }, undefined], ['UNWIND $list AS k RETURN range(1, k)', { list: [1, 1e9] }, 'query_range_too_long'],
     ['MATCH (n) RETURN range(0, n.count)', {}, 'query_range_unknown'], ['MATCH (n) RETURN range(0, (n.count) % 1000001)', {}, undefined], ['MATCH (n) RETURN range(n.year, n.year + 4)', {}, undefined], ['MATCH (n) RETURN range(n.a, n.b)', {}, 'query_range_unknown'],
     ['RETURN range(toInteger(rand() * 1000000000), toInteger(rand() * 1000000000))', {}, 'query_range_unknown'], ['UNWIND range(1, 9) AS i WITH i * 1000000000 AS i RETURN range(1, i)', {}, 'query_range_too_long'], ['MATCH (n) UNWIND range(1, 9) AS i WITH n.x AS i RETURN range(1, i)', {}, 'query_range_unknown'],
-    ['WITH [1] AS a, [2] AS b RETURN range(0, size(a) + size(b) - 1)', {}, undefined], ['RETURN `range`(1, 1000000000)', {}, 'query_range_too_long'], ['RETURN range(1, `x`)', {}, 'query_range_unknown'], ['MATCH (n:range) RETURN n.range', {}, undefined]
+    ['WITH [1] AS a, [2] AS b RETURN range(0, size(a) + size(b) - 1)', {}, undefined], ['UNWIND range(1, 1000000) AS x UNWIND range(1, 1000000) AS y RETURN sum(x * y)', {}, undefined], ['UNWIND range(1, 1000000) AS x RETURN [y IN range(1, 3000) | [z IN range(1, 3000) | z]]', {}, 'query_loops_too_long'], ['WITH range(1, 3000) AS l RETURN [x IN l WHERE x IN l]', {}, 'query_loops_too_long'],
+    ['RETURN `range`(1, 1000000000)', {}, 'query_range_too_long'], ['RETURN range(1, `x`)', {}, 'query_range_unknown'], ['MATCH (n:range) RETURN n.range', {}, undefined]
   ]
   for (const [query, parameters, code] of rows) {
     const said = (() => {

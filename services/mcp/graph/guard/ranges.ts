@@ -8,7 +8,7 @@ import { closing, isCall, isWord, nameAt, parts, type Reading } from './reading.
 
 /** Numbers that one range() may make; 16 bytes each. */
 export const maxRange = 1_000_000
-/** Rounds of loops and UNWINDs over ranges inside one another. */
+/** Rounds of loops over ranges inside one another, in one expression. UNWINDs do not count: between their rows FalkorDB looks at the time. */
 export const maxRounds = 4_000_000
 /** Numbers of a range from which reduce() makes a text or list: each round copies what there is. */
 export const maxAppends = 10_000
@@ -21,26 +21,23 @@ export function boundedRanges (reading: Reading) {
   const lists = new Map<string, number>()
   const around: number[] = []
   let loops = 1
-  let unwound = 1
 
-  function repeat (times: number, index: number, unwinds: boolean) {
-    if (unwinds) unwound *= Math.max(1, times)
-    else loops *= Math.max(1, times)
-    if (loops * unwound > maxRounds) refuse('query_loops_too_long', query, tokens[index]!.start, `The ranges here make more than ${maxRounds} rounds together.`, 'Take shorter ranges, or run the query for one part of them at a time.')
+  function repeat (times: number, index: number) {
+    loops *= Math.max(1, times)
+    if (loops > maxRounds) refuse('query_loops_too_long', query, tokens[index]!.start, `The loops over ranges here make more than ${maxRounds} rounds together, which no time-out ends.`, 'Take shorter ranges, or UNWIND them: UNWIND range(1, 5000) AS x UNWIND range(1, 5000) AS y …')
   }
 
   for (const [index, { text }] of tokens.entries()) {
     if (text === '(' || text === '[' || text === '{') around.push(loops)
     else if (text === ')' || text === ']' || text === '}') loops = around.pop() ?? 1
     else if (isWord(reading, index, 'UNION')) {
-      unwound = 1
       names.clear()
       lists.clear()
     } else if (isCall(reading, index, 'RANGE')) {
       const { length, values } = rangeAt(reading, index, names)
       const unwinds = isWord(reading, index - 1, 'UNWIND')
       const loopsOver = isWord(reading, index - 1, 'IN')
-      if (unwinds || loopsOver) repeat(length, index, unwinds)
+      if (loopsOver) repeat(length, index)
       if (loopsOver) setOrForget(names, nameAt(reading, index - 2), values)
       if (loopsOver && length > maxAppends && appends(reading, index - 2)) tooManyAppends(query, tokens[index]!.start)
       const after = closing(reading, index + 1) + 1
@@ -49,13 +46,10 @@ export function boundedRanges (reading: Reading) {
       }
     } else if (isWord(reading, index, 'IN') && !isCall(reading, index + 1, 'RANGE')) {
       const times = lists.get(nameAt(reading, index + 1) ?? '')
-      if (times !== undefined) repeat(times, index, false)
+      if (times !== undefined) repeat(times, index)
       if (times !== undefined && times > maxAppends && appends(reading, index - 1)) tooManyAppends(query, tokens[index]!.start)
       const before = tokens[index - 2]?.text
       if (before === '[' || before === '(' || before === ',') names.delete(nameAt(reading, index - 1) ?? '')
-    } else if (isWord(reading, index, 'UNWIND')) {
-      const times = isWord(reading, index + 2, 'AS') ? lists.get(nameAt(reading, index + 1) ?? '') : undefined
-      if (times !== undefined) repeat(times, index, true)
     } else if (isWord(reading, index, 'AS')) setOrForget(names, nameAt(reading, index + 1), named(reading, index, names))
     else if (isCall(reading, index, 'REDUCE')) names.delete(nameAt(reading, index + 2) ?? '')
   }

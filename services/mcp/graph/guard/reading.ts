@@ -17,8 +17,10 @@ export function isWord ({ tokens }: Reading, index: number, word: string): boole
 
 /** Whether the token at an index begins a call of this function, whose name may stand in backticks. */
 export function isCall (reading: Reading, index: number, name: string): boolean {
-  if (reading.tokens[index + 1]?.text !== '(') return false
-  return isWord(reading, index, name) || (reading.tokens[index]?.kind === 'name' && nameAt(reading, index)?.toUpperCase() === name)
+  const token = reading.tokens[index]
+  if (reading.tokens[index + 1]?.text !== '(' || isName(reading.tokens[index - 1])) return false
+  // A label has no arguments: what follows a colon is a value in a map.
+  return token?.kind === 'word' ? token.text === name : token?.kind === 'name' && nameAt(reading, index)?.toUpperCase() === name
 }
 
 /** The name at an index, as FalkorDB knows it, or undefined where none stands there. */

@@ -24,8 +24,8 @@ export const queryOutput = Type.Object({
   tenant: Type.String(),
   graphName: Type.String(),
   resolvedGraphName: Type.String(),
-  truncated: Type.Boolean({ description: 'There were more rows.' }),
-  advice: Type.Optional(Type.String({ description: 'How to get the rest.' })),
+  truncated: Type.Boolean(),
+  advice: Type.Optional(Type.String()),
   nextCursor: Type.Optional(Type.String()),
   notes: Type.Optional(Type.Array(Type.String()))
 }, { additionalProperties: false })

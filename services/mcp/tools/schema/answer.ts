@@ -97,17 +97,21 @@ const labelsText = (labels: readonly string[] = []) => labels.map(label => `:${c
 
 const valuesShown: Record<Detail, number> = { names: 0, types: 0, value: 1, values: 3 }
 
-/** Without a prototype, so that `__proto__` is a name like any other. */
+/** Apart from each other, as most properties of a large schema are shown without values. */
 function propertyMap (properties: readonly SchemaProperty[], detail: Detail) {
   // No properties at all is worth saying: absent means that there was no room.
   if (detail === 'names' && properties.length > 0) return {}
-  const map = Object.create(null) as Record<string, { type: string, values?: SchemaProperty['values'] }>
-  for (const { name, types, values } of properties) {
-    const some = values.slice(0, valuesShown[detail])
-    map[name] = { type: types.join('|'), ...(some.length > 0 && { values: some }) }
+  const [types, values] = [emptyMap(), emptyMap()]
+  for (const property of properties) {
+    types[property.name] = property.types.join('|')
+    const some = property.values.slice(0, valuesShown[detail])
+    if (some.length > 0) values[property.name] = some
   }
-  return { properties: map }
+  return { properties: types, ...(Object.keys(values).length > 0 && { values }) }
 }
+
+/** Without a prototype, so that `__proto__` is a name like any other. */
+const emptyMap = () => Object.create(null) as Record<string, unknown>
 
 function propertyList (properties: readonly SchemaProperty[], detail: Detail): string {
   if (detail === 'names') return ''

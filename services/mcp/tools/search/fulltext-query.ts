@@ -6,20 +6,22 @@ const separators = /[\0-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]+/
 const notWord = /[^\p{L}\p{M}\p{N}_]+/u
 const onlyPunctuation = /^[\p{P}\p{Z}\p{C}]+$/u
 
-/** Words of one query. */
-export const maxWords = 64
+/**
+ * The words of a text, as FalkorDB stored them.
+ * @param stopwords of the index, in lower case: FalkorDB does not store them, so a query that asks for one finds nothing
+ */
+export function wordsOf (text: string, stopwords: readonly string[] = []): string[] {
+  return text.toWellFormed().normalize('NFC').split(separators)
+    .filter(word => word !== '' && !stopwords.includes(word.toLowerCase()) && (word === '_' || !onlyPunctuation.test(word)))
+}
 
 /**
  * The query for nodes that hold all these words, in any order.
- * @param stopwords of the index, in lower case: FalkorDB does not store them, so a query that asks for one finds nothing
+ * @param words at least one, of wordsOf()
  * @param property searched alone; undefined for all indexed ones
- * @returns undefined where no word is left
  */
-export function fulltextQuery (text: string, stopwords: readonly string[] = [], property?: string): string | undefined {
-  const words = text.toWellFormed().normalize('NFC').split(separators)
-    .filter(word => word !== '' && !stopwords.includes(word.toLowerCase()) && (word === '_' || !onlyPunctuation.test(word)))
-  if (words.length === 0) return undefined
-  const query = words.slice(0, maxWords).map(anyForm).join(' ')
+export function fulltextQuery (words: readonly string[], property?: string): string {
+  const query = words.map(anyForm).join(' ')
   return property === undefined ? query : `@${escapedField(property)}:(${query})`
 }
 
@@ -31,6 +33,6 @@ function anyForm (word: string): string {
   return forms.size === 1 ? word : `(${[...forms].map(form => form.includes(' ') ? `(${form})` : form).join('|')})`
 }
 
-const capitalised = (word: string) => word.replace(/^./u, first => first.toUpperCase()).replace(/(?<=^.).*/u, rest => rest.toLowerCase())
+const capitalised = ([first = '', ...rest]: string) => first.toUpperCase() + rest.join('').toLowerCase()
 
 const escapedField = (property: string) => property.replace(/[\0-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]/g, '\\$&')

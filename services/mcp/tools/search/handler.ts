@@ -4,8 +4,11 @@ import { createIndexStatement, readIndexes, type GraphIndex } from '../../graph/
 import { graphKey } from '../../graph/name.ts'
 import { queryAnswer } from '../../results.ts'
 import { defineTool } from '../tool.ts'
-import { fulltextQuery } from './fulltext-query.ts'
+import { fulltextQuery, wordsOf } from './fulltext-query.ts'
 import { defaultLimit, searchSpec } from './spec.ts'
+
+/** More are a document, not a question. */
+const maxWords = 64
 
 // Of equal scores the older node comes first, so that an answer does not depend on chance.
 const fulltextSearch = 'CALL db.idx.fulltext.queryNodes($label, $text) YIELD node, score RETURN node, score ORDER BY score DESC, id(node) LIMIT $limit'
@@ -36,14 +39,15 @@ interface Plan { index: GraphIndex, query: string, parameters: object }
 function byText (indexes: readonly GraphIndex[], { label, text, property, rows }: Search & { text: string }): Plan {
   const index = indexes.find(({ kind, properties }) => kind === 'fulltext' && (property === undefined || properties.includes(property)))
   if (index === undefined) throw missing('full-text', { kind: 'fulltext', on: 'node', label, properties: [property ?? 'property'] }, indexes, property)
-  const query = fulltextQuery(text, index.stopwords, property)
-  if (query === undefined) {
+  const words = wordsOf(text, index.stopwords)
+  if (words.length === 0) {
     throw new ValidationError('text_without_words', index.stopwords === undefined
       ? 'The text has no word to look for, only signs. Give words of letters or digits.'
       : 'The text has no word to look for: the rest are stop words of the index. Give a rarer word.')
   }
+  if (words.length > maxWords) throw new ValidationError('text_too_long', `The text has ${words.length} words; only nodes that hold all of them would be found. Give the few that matter, ${maxWords} at most.`)
   // One row more than is shown tells that there are more.
-  return { index, query: fulltextSearch, parameters: { label, text: query, limit: rows + 1 } }
+  return { index, query: fulltextSearch, parameters: { label, text: fulltextQuery(words, property), limit: rows + 1 } }
 }
 
 function byVector (indexes: readonly GraphIndex[], { label, vector, property, rows }: Search & { vector: number[] }): Plan {
@@ -51,7 +55,7 @@ function byVector (indexes: readonly GraphIndex[], { label, vector, property, ro
   const fitting = vectorIndexes.filter(({ properties }) => property === undefined || properties.includes(property))
   const [index] = fitting
   if (index === undefined) throw missing('vector', { kind: 'vector', on: 'node', label, properties: [property ?? 'property'], dimension: vector.length }, indexes, property)
-  if (fitting.length > 1) throw new ValidationError('property_needed', 'The label has several vector indexes: name one of them in "property".', { details: { properties: fitting.flatMap(({ properties }) => properties) } })
+  if (fitting.length > 1) throw new ValidationError('property_needed', 'The label has several vector indexes: name one of them in "property"; falkordb_schema shows them.')
   const { dimension } = index
   if (dimension !== undefined && dimension !== vector.length) {
     throw new ValidationError('dimension_mismatch', `The vector has ${vector.length} numbers; this index holds vectors of ${dimension}. Use the model that made the stored vectors.`, { details: { dimension, given: vector.length } })
@@ -59,13 +63,13 @@ function byVector (indexes: readonly GraphIndex[], { label, vector, property, ro
   return { index, query: vectorSearch, parameters: { label, property: index.properties[0], limit: rows, vector } }
 }
 
-/** Which index there would have to be, and how to make it; the statement is in `details.create`, as only its names come from the caller. */
+/** Which index there would have to be, and how to make it. No name that is stored in the graph is in it: an error has no fence around data. */
 function missing (what: string, wanted: GraphIndex, indexes: readonly GraphIndex[], property: string | undefined): NotFoundError {
-  const there = indexes.filter(({ kind }) => kind === wanted.kind).flatMap(({ properties }) => properties)
-  const of = property === undefined ? 'this label' : 'this property of the label'
-  const instead = there.length > 0 ? ' "property" may be left out, or be one of details.indexed.' : ''
-  const named = [wanted.label, ...wanted.properties].every(canBeNamed)
-  return new NotFoundError('index_missing', `There is no ${what} index on ${of}.${instead} To create one, run details.create with falkordb_query (needs graph:write)${property === undefined ? ', with the property that holds the ' + (wanted.kind === 'vector' ? 'vectors' : 'text') : ''}; names are case-sensitive, falkordb_schema shows them.`, {
-    details: { ...(named && { create: createIndexStatement(wanted) }), ...(there.length > 0 && { indexed: there }) }
-  })
+  const others = property !== undefined && indexes.some(({ kind }) => kind === wanted.kind)
+  const creatable = [wanted.label, ...wanted.properties].every(canBeNamed)
+  return new NotFoundError('index_missing', [
+    `There is no ${what} index on ${property === undefined ? 'this label' : 'this property of the label'}; falkordb_schema shows labels, properties and indexes as they are written, upper and lower case differ.`,
+    ...(others ? ['Without "property" the label can be searched.'] : []),
+    ...(creatable ? [`To create it, run details.create with falkordb_query (needs graph:write)${property === undefined ? `, with the property that holds the ${what === 'vector' ? 'vectors' : 'text'} in place of "property"` : ''}.`] : [])
+  ].join(' '), { details: creatable ? { create: createIndexStatement(wanted) } : {} })
 }

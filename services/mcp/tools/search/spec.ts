@@ -7,6 +7,9 @@ import type { ToolSpec } from '../tool.ts'
 /** Rows where the call names no limit. */
 export const defaultLimit = 10
 
+const { nextCursor: _, ...rows } = queryOutput.properties
+const searchOutput = Type.Object({ ...rows, data: Type.Array(openObject(), { description: '{node, score}' }) }, { additionalProperties: false })
+
 export const searchSpec = (config: Config) => ({
   name: 'falkordb_search',
   title: 'Search nodes',
@@ -23,5 +26,5 @@ export const searchSpec = (config: Config) => ({
     property: Type.Optional(Type.String({ minLength: 1, description: 'Search this one only; needed where the label has several vector indexes.' })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: config.MAX_ROWS, default: Math.min(defaultLimit, config.MAX_ROWS) }))
   }, { additionalProperties: false }),
-  output: Type.Object({ ...queryOutput.properties, data: Type.Array(openObject(), { description: '{node, score}' }) }, { additionalProperties: false })
+  output: searchOutput
 } as const satisfies ToolSpec)
