@@ -43,7 +43,7 @@ const graphDefaults: Record<string, number> = {
   TIMEOUT_MAX: 60_000,
   RESULTSET_SIZE: 1_001,
   QUERY_MEM_CAPACITY: 256 * 2 ** 20,
-  MAX_QUEUED_QUERIES: 256,
+  MAX_QUEUED_QUERIES: 1_000,
   THREAD_COUNT: 16
 }
 

@@ -17,7 +17,8 @@ for (const era of eras) {
     t.teardown(() => client.close())
     t.match(client.protocolVersion(), spokenBy[era])
     const names = (await client.listTools()).map(tool => tool.name)
-    for (const name of ['falkordb_query', 'falkordb_read_query', 'falkordb_list_graphs', 'falkordb_server_info', 'falkordb_health']) t.ok(names.includes(name), name)
+    const tools = ['query', 'read_query', 'list_graphs', 'schema', 'search', 'explain', 'profile', 'delete_graph', 'server_info', 'health']
+    t.strictSame(names, tools.map(name => `falkordb_${name}`))
 
     const graphName = unique('graph')
     const written = await client.call('falkordb_query', { graphName, query: 'CREATE (f:Film {title: $title}) RETURN f', parameters: { title: 'Brazil' } })
