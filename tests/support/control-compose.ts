@@ -53,6 +53,8 @@ export function composeControl (): Control {
     },
     revoke: (...words) => compose('exec', '-T', 'verify', 'node', 'services/verify/commands/revoke.ts', ...words),
     revocations: () => compose('exec', '-T', 'verify', 'node', 'services/verify/commands/revocations.ts'),
+    exportTenant: tenant => compose('exec', '-T', 'mcp', 'node', 'services/mcp/commands/tenant-export.ts', `TENANT=${tenant}`),
+    deleteTenant: (tenant, confirm) => compose('exec', '-T', 'mcp', 'node', 'services/mcp/commands/tenant-delete.ts', `TENANT=${tenant}`, `CONFIRM=${confirm}`),
     pauseFalkordb: async () => { await compose('pause', 'falkordb') },
     resumeFalkordb: async () => {
       const { stdout } = await exec('docker', ['inspect', '-f', '{{.State.Paused}}', await falkordbId()])

@@ -1,7 +1,8 @@
 /** Control over a stack of processes. The stack itself starts a dead replica or FalkorDB again. */
 import { execFile } from 'node:child_process'
-import { readFile, readdir } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { until, type Control, type PartName } from './control.ts'
@@ -47,6 +48,8 @@ export function processControl (): Control {
     valkeyBack: () => back('valkey'),
     revoke: (...words) => make('revoke', words),
     revocations: () => make('revocations', []),
+    exportTenant,
+    deleteTenant: (tenant, confirm) => make('tenant-delete', [`TENANT=${tenant}`, `CONFIRM=${confirm}`]),
     pauseFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGSTOP') },
     resumeFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGCONT') },
     falkordb: (...words) => command(services().falkordb.url, words),
@@ -64,6 +67,17 @@ export function processControl (): Control {
 }
 
 const answers = (url: string) => createSend(url)({ path: new URL(url).pathname }).then(({ status }) => status === 200, () => false)
+
+async function exportTenant (tenant: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'gateway-export-'))
+  try {
+    await make('tenant-export', [`TENANT=${tenant}`, `OUT=${join(folder, 'out')}`])
+    const files = await readdir(join(folder, 'out'))
+    return (await Promise.all(files.sort().map(file => readFile(join(folder, 'out', file), 'utf8')))).join('')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
 
 async function make (target: string, words: readonly string[]): Promise<string> {
   const { stdout } = await exec('make', [target, ...words], { cwd: repository, env: { ...process.env, DEV_DIR: dirname(stackPath()) } })

@@ -24,6 +24,10 @@ export interface Control {
   revoke: (...words: string[]) => Promise<string>
   /** What `make revocations` prints. */
   revocations: () => Promise<string>
+  /** Exports a tenant's graphs as `make tenant-export` does. @returns all lines of all files. @throws with what it said, where it failed */
+  exportTenant: (tenant: string) => Promise<string>
+  /** Deletes them as `make tenant-delete` does. @returns what it printed */
+  deleteTenant: (tenant: string, confirm: string) => Promise<string>
   /** Lets FalkorDB hang: connections stay, answers do not come. */
   pauseFalkordb: () => Promise<void>
   resumeFalkordb: () => Promise<void>
