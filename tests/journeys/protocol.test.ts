@@ -18,7 +18,7 @@ for (const era of eras) {
     t.match(client.protocolVersion(), spokenBy[era])
     const names = (await client.listTools()).map(tool => tool.name)
     const tools = ['query', 'read_query', 'list_graphs', 'schema', 'search', 'explain', 'profile', 'delete_graph', 'server_info', 'health']
-    t.strictSame(names, tools.map(name => `falkordb_${name}`))
+    t.strictSame(names.filter(name => name.startsWith('falkordb_')), tools.map(name => `falkordb_${name}`))
 
     const graphName = unique('graph')
     const written = await client.call('falkordb_query', { graphName, query: 'CREATE (f:Film {title: $title}) RETURN f', parameters: { title: 'Brazil' } })
