@@ -64,7 +64,8 @@ t.test('a network joins only those who must talk, and has a way out only where o
     gate: ['traefik', 'verify'],
     tools: ['mcp', 'traefik'],
     graph: ['falkordb', 'mcp'],
-    state: ['mcp', 'valkey', 'verify']
+    state: ['valkey', 'verify'],
+    streams: ['mcp', 'valkey']
   })
   t.strictSame(Object.keys(networks).filter(name => networks[name]?.internal !== true), ['edge', 'issuers'])
 })
