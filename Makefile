@@ -57,7 +57,7 @@ test-conformance: install ## the official MCP conformance suite for both protoco
 	@$(run) tests/run.ts conformance
 
 fuzz: export FUZZ_MINUTES ?= 5
-fuzz: install ## random tokens, headers and requests against the gateway, for FUZZ_MINUTES (5) each (FUZZ_SEED, FUZZ_RUNS)
+fuzz: install ## random tokens, headers and requests against the gateway, for FUZZ_MINUTES (5) each, and 100,000 hostile Cypher queries against FalkorDB (FUZZ_SEED, FUZZ_RUNS)
 	@$(run) tests/run.ts fuzz
 
 test-compose: install ## the same journeys against docker compose (needs an engine)

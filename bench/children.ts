@@ -45,6 +45,17 @@ export async function startNode (started: AsyncDisposableStack, name: string, sc
   return { name, pid: running.pid!, urls: urls! }
 }
 
+/** One replica of the tool service. @param concurrency of each tenant, so that its limit is not what is measured */
+export const startMcp = (started: AsyncDisposableStack, secret: string, falkordbUrl: string, concurrency: number): Promise<Child> => startNode(started, 'mcp', 'services/mcp/server.ts', {
+  PUBLIC_URL: 'https://localhost',
+  GATEWAY_SECRET: secret,
+  FALKORDB_URL: falkordbUrl,
+  MCP_PORT: '0',
+  METRICS_PORT: '0',
+  MCP_REPLICAS: '1',
+  TENANT_CONCURRENCY: String(concurrency)
+})
+
 function urlsIn (output: string): Record<string, string> | undefined {
   const line = output.split('\n').find(line => line.includes('"urls":{') && line.endsWith('}'))
   return line === undefined ? undefined : (JSON.parse(line) as { urls: Record<string, string> }).urls

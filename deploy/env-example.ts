@@ -6,7 +6,7 @@ import '@gateway/common/node-version.ts'
 import { readFileSync } from 'node:fs'
 import type { TObject, TSchema } from 'typebox'
 import type { SettingFacts } from '@gateway/common/config.ts'
-import { settings as mcpSettings } from '../services/mcp/config.ts'
+import { settings as mcpSettings } from '../services/mcp/settings.ts'
 import { settings as verifySettings } from '../services/verify/config.ts'
 import { composeSettings } from './settings.ts'
 

@@ -3,14 +3,14 @@ import { Type, type Static } from 'typebox'
 import { isIP } from 'node:net'
 import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
-import { settings as mcpSettings } from '../services/mcp/config.ts'
+import { settings as mcpSettings } from '../services/mcp/settings.ts'
 
 const address = 'Public address'
 const tls = 'TLS'
 const resources = 'Size'
 
 /** Ways to TLS: the stack's own certificate, Let's Encrypt, given files, or ended before Traefik. */
-export const tlsModes = ['own', 'acme', 'files', 'upstream'] as const
+const tlsModes = ['own', 'acme', 'files', 'upstream'] as const
 
 /** User ids, which are group ids as well, in docker-compose.yml. */
 export const users = { traefik: 10003, verify: 10002, mcp: 10004 } as const

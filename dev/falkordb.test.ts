@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { until } from '../tests/support/until.ts'
 import { freePort } from './free-port.ts'
 import { startFalkordb, type FalkordbOptions } from './programs/falkordb.ts'
 import { onPath } from './programs/run.ts'
@@ -78,7 +78,7 @@ t.test('stop leaves no process, no port and no file', async t => {
 t.test('stop ends a server that is busy with a query', async t => {
   const { pid, port, stop } = await start(t)
   const reply = send(port, 'GRAPH.QUERY g "UNWIND range(1,3000) AS x UNWIND range(1,3000) AS y UNWIND range(1,3000) AS z RETURN count(*)"')
-  await until(async () => (await send(port, 'GRAPH.INFO RunningQueries')).includes('RETURN count'))
+  await until('the query to run', async () => (await send(port, 'GRAPH.INFO RunningQueries')).includes('RETURN count'))
   await stop()
   t.notOk(isAlive(pid))
   t.notMatch(await reply, /^\*/)
@@ -116,10 +116,7 @@ t.test('it ends when the process that started it is killed', { skip: await onPat
   const pid = Number(String(line))
   t.ok(isAlive(pid))
   parent.kill('SIGKILL')
-  await until(async () => !isAlive(pid))
+  await until('its end', async () => !isAlive(pid))
 })
 
 /** Asks until it is so; the test's own time limit ends a wait in vain. */
-async function until (isSo: () => Promise<boolean>): Promise<void> {
-  while (!await isSo()) await delay(20)
-}

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { until } from '../tests/support/until.ts'
 import { startProcess } from './process.ts'
 import { isAlive } from './stack/file.ts'
 
@@ -20,14 +20,6 @@ async function folder (t: Test): Promise<string> {
 function script (dir: string, text: string) {
   const log = join(dir, 'part.log')
   return { command: [process.execPath, '-e', text] as const, env: { PATH: process.env.PATH }, log, isReady: async () => (await readFile(log, 'utf8')).includes('up') }
-}
-
-async function until (what: string, isTrue: () => boolean | Promise<boolean>) {
-  const end = Date.now() + 10_000
-  while (!await isTrue()) {
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`)
-    await delay(20)
-  }
 }
 
 const stay = 'console.log("up"); setInterval(() => {}, 1000)'

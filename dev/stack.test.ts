@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { until } from '../tests/support/until.ts'
 import { family, listening, stillListening, stillRunning } from '../tests/support/processes.ts'
 import { mintToken } from './issuer/client.ts'
 import { call, toolCall } from './stack/call.ts'
@@ -46,14 +46,6 @@ function run (env: Record<string, string>): ChildProcess {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'stack.ts')], { env: { ...process.env, NODE_OPTIONS: '', FALKORDB_URL: '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   children.push(child)
   return child
-}
-
-async function until (what: string, isTrue: () => boolean | Promise<boolean>, seconds = 30) {
-  const end = Date.now() + seconds * 1_000
-  while (!await isTrue()) {
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`)
-    await delay(50)
-  }
 }
 
 /** One falkordb_query through the public door. */

@@ -1,7 +1,7 @@
 /** The tool service alone: one falkordb_read_query by a caller that verify has already identified, in both protocol eras. */
 import { freePort } from '../../dev/free-port.ts'
 import { startFalkordb } from '../../dev/programs/falkordb.ts'
-import { startNode } from '../children.ts'
+import { startMcp, startNode } from '../children.ts'
 import { callers, toolCall, type Era } from '../mcp-requests.ts'
 import type { MeasuredProcess } from '../measure.ts'
 import { openPeer, peerName } from '../peers/falkordb-mcpserver.ts'
@@ -31,16 +31,7 @@ export const mcp: Scenario = {
     const database: MeasuredProcess = { name: 'falkordb', pid: falkordb.pid, database: true }
 
     const bare = await startNode(started, 'floor query', 'bench/floors/query.ts', { FALKORDB_URL: falkordb.url, FLOOR_GRAPH: key, FLOOR_QUERY: query })
-    const service = await startNode(started, 'mcp', 'services/mcp/server.ts', {
-      PUBLIC_URL: 'https://localhost',
-      GATEWAY_SECRET: secret,
-      FALKORDB_URL: falkordb.url,
-      MCP_PORT: '0',
-      METRICS_PORT: '0',
-      // One tenant stands for many here: its own limit is not what is measured.
-      MCP_REPLICAS: '1',
-      TENANT_CONCURRENCY: '64'
-    })
+    const service = await startMcp(started, secret, falkordb.url, 64)
 
     const identities = callers(secret)
     const calls = (era: Era) => (count: number) => {

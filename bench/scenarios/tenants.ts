@@ -3,7 +3,7 @@ import { createClient } from '@redis/client'
 import { encodeTenant } from '@gateway/common/tenants.ts'
 import { freePort } from '../../dev/free-port.ts'
 import { startFalkordb } from '../../dev/programs/falkordb.ts'
-import { startNode } from '../children.ts'
+import { startMcp } from '../children.ts'
 import { callers, toolCall } from '../mcp-requests.ts'
 import type { Bench, Result, Scenario, Subject } from '../rounds.ts'
 import { atMost, type Target as Goal } from '../targets.ts'
@@ -29,15 +29,7 @@ export const tenants: Scenario = {
     started.defer(falkordb.stop)
     say(`tenants: making ${many} graphs`)
     versions.graphs = String(await makeGraphs(falkordb.url))
-    const service = await startNode(started, 'mcp', 'services/mcp/server.ts', {
-      PUBLIC_URL: 'https://localhost',
-      GATEWAY_SECRET: secret,
-      FALKORDB_URL: falkordb.url,
-      MCP_PORT: '0',
-      METRICS_PORT: '0',
-      MCP_REPLICAS: '1',
-      TENANT_CONCURRENCY: '16'
-    })
+    const service = await startMcp(started, secret, falkordb.url, 16)
     const subject = (name: string, count: number, tenantOf: (n: number) => string): Subject => {
       const identities = callers(secret, count, tenantOf)
       return {

@@ -8,7 +8,7 @@ import { SignJWT, type JWTHeaderParameters } from 'jose'
 import { algorithms, type Algorithm, type KeyStore } from './keys.ts'
 
 /** Seconds that a token lives where the request names none. */
-export const defaultTtl = 3_600
+const defaultTtl = 3_600
 
 export const disclaimer = 'Development issuer: a stand-in for an external identity provider. It signs nobody in and must never be trusted in production.'
 

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import { usualFloodLimit } from '../../deploy/settings.ts'
-import { settings as mcpSettings } from '../../services/mcp/config.ts'
+import { settings as mcpSettings } from '../../services/mcp/settings.ts'
 import { settings as verifySettings } from '../../services/verify/config.ts'
 import { algorithms } from '../issuer/keys.ts'
 import { freePort } from '../free-port.ts'
@@ -111,7 +111,7 @@ export function issuerPart (around: Surroundings): Part {
 }
 
 /** The environment of verify, without what the caller adds. */
-export function verifyEnv (around: Surroundings): Env {
+function verifyEnv (around: Surroundings): Env {
   const { ports, publicUrl, certificates, gatewaySecret, valkeyUrl } = around
   const { issuer } = addressesOf(around)
   return {
@@ -139,7 +139,7 @@ export function verifyPart (around: Surroundings): Part {
 }
 
 /** The environment of one replica of the tool service, without what the caller adds. */
-export function mcpEnv (around: Surroundings, replica: number): Env {
+function mcpEnv (around: Surroundings, replica: number): Env {
   const { ports, publicUrl, gatewaySecret, falkordbUrl, valkeyUrl } = around
   return {
     ...settingsFor(mcpSettings.properties, around.settings),

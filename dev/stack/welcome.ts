@@ -44,7 +44,7 @@ Ctrl-C stops all of it.
 }
 
 /** A shell command that writes two people into the graph \`demo\` and reads them back. */
-export function firstQuery (mcpUrl: string, ca: string, token: string): string {
+function firstQuery (mcpUrl: string, ca: string, token: string): string {
   const { headers, body } = toolCall('falkordb_query', {
     graphName: 'demo',
     query: 'MERGE (a:Person {name: $a}) MERGE (b:Person {name: $b}) MERGE (a)-[:KNOWS]->(b) RETURN a.name AS person, b.name AS knows',

@@ -4,7 +4,7 @@
  */
 
 /** Oldest major version that the gateway is tested with. */
-export const oldestNode = 24
+const oldestNode = 24
 
 /** What is wrong with a Node of this version, in words; undefined where nothing is. */
 export function nodeFault (version: string): string | undefined {

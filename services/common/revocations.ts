@@ -38,7 +38,7 @@ const maxIssuerLength = 2_048
 export const nowSeconds = () => Math.floor(Date.now() / 1000)
 
 /** What is wrong with a record, in words; undefined where nothing is. */
-export function revocationFault ({ kind, issuer, id, at }: Record<keyof Revocation, unknown>): string | undefined {
+function revocationFault ({ kind, issuer, id, at }: Record<keyof Revocation, unknown>): string | undefined {
   if (!kinds.has(kind)) return 'it names no kind that is known here'
   if (typeof id !== 'string' || id === '' || id.length > maxIdLength || !id.isWellFormed()) return `its id is no text of 1 to ${maxIdLength} characters`
   if (kind === 'tenant' ? issuer !== undefined : typeof issuer !== 'string' || issuer === '' || issuer.length > maxIssuerLength || !issuer.isWellFormed()) return kind === 'tenant' ? 'a tenant has no issuer' : 'it names no issuer'

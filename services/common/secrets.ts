@@ -5,7 +5,7 @@ import { hkdfSync } from 'node:crypto'
 export type KeyPurpose = 'identity-assertion' | 'tenant-user' | 'query-cursor' | 'request-state' | 'sse-session'
 
 /** Shortest secret in characters: 32 hexadecimal ones are 128 bits. */
-export const minSecretLength = 32
+const minSecretLength = 32
 
 /**
  * The secrets of `GATEWAY_SECRET=new,old`, newest first.

@@ -6,16 +6,11 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { until } from '../../tests/support/until.ts'
+import { startValkey } from '../../tests/support/valkey.ts'
 import { freePort } from '../../dev/free-port.ts'
-import { startStateStore, type StateStoreOptions } from '../../dev/programs/state-store.ts'
 import { connectOnce, openState, stateUrlFault } from './state.ts'
 import { makePair } from './test-certificate.ts'
-
-async function startValkey (t: Test, options: Partial<StateStoreOptions> = {}) {
-  const valkey = await startStateStore({ port: await freePort(), say: () => {}, ...options })
-  t.teardown(valkey.stop)
-  return valkey
-}
 
 /** A state that ends with the test, and what it logs from `info` on. */
 function open (t: Test, url: string) {
@@ -23,10 +18,6 @@ function open (t: Test, url: string) {
   const state = openState(url, pino({ level: 'info' }, { write: line => lines.push(JSON.parse(line)) }))
   t.teardown(() => state.close())
   return { state, lines, text: () => JSON.stringify(lines) }
-}
-
-async function until (what: string, isTrue: () => boolean, seconds = 20) {
-  for (const end = Date.now() + seconds * 1000; !isTrue(); await delay(10)) if (Date.now() > end) throw new Error(`waited in vain for ${what}`)
 }
 
 t.test('what one publishes all others hear, and commands are answered', async t => {

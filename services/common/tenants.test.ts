@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { decodeTenant, encodeTenant, isTenantId, normalizeGraphName, tenantAllowed, tenantPrefix } from './tenants.ts'
+import { encodeTenant, isTenantId, normalizeGraphName, tenantAllowed, tenantPrefix } from './tenants.ts'
 
 const tenantId = fc.string({ unit: 'binary', minLength: 1, maxLength: 32 }).filter(isTenantId)
 
@@ -12,11 +12,8 @@ t.test('25: the first underscore of a key always ends the tenant', async t => {
 })
 
 t.test('25: no two tenants share an encoding', async () => {
-  fc.assert(fc.property(tenantId, tenant => decodeTenant(encodeTenant(tenant)) === tenant))
-})
-
-t.test('a text that no tenant encodes to is not decoded', async t => {
-  for (const text of ['', 'a_b', 'a=5f', '=41', '=FF', 'a=', 'a b', '=00='.repeat(2)]) t.equal(decodeTenant(text), undefined, text)
+  const decoded = (encoded: string) => Buffer.from(encoded.replace(/=(..)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1').toString()
+  fc.assert(fc.property(tenantId, tenant => decoded(encodeTenant(tenant)) === tenant))
 })
 
 t.test('a tenant id has 1 to 128 bytes of well-formed text', async t => {

@@ -4,7 +4,7 @@
  */
 
 /** Longest tenant id in UTF-8 bytes. */
-export const maxTenantBytes = 128
+const maxTenantBytes = 128
 /** Longest graph name in Unicode code points. */
 export const maxGraphNameLength = 128
 /** The tenant that everybody has when ENABLE_MULTI_TENANCY=false. */
@@ -31,14 +31,6 @@ export function encodeTenant (tenantId: string): string {
   let encoded = ''
   for (const byte of Buffer.from(tenantId)) encoded += literal[byte]
   return encoded
-}
-
-/** Undoes encodeTenant; undefined for a text that encodeTenant cannot have made. */
-export function decodeTenant (encoded: string): string | undefined {
-  if (!/^(?:[A-Za-z0-9.-]|=[0-9A-F]{2})+$/.test(encoded)) return undefined
-  const bytes = Buffer.from(encoded.replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1')
-  const tenantId = bytes.toString()
-  return isTenantId(tenantId) && encodeTenant(tenantId) === encoded ? tenantId : undefined
 }
 
 /** The graph name in NFC, or undefined where it is not 1 to 128 code points of letters, marks, numbers and `_.:-`. */

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { until } from '../../tests/support/until.ts'
 import { ConfigurationError } from './config.ts'
 import { createObservability } from './service.ts'
 import { watchFile, watchFiles, type WatchedFile } from './watched-file.ts'
@@ -26,9 +27,6 @@ function watched (t: Test, content = 'good: first') {
   return { dir, path: join(dir, 'file'), file, lines, replace, faults: () => lines.filter(line => line.includes('"level":50')) }
 }
 
-async function until (what: string, isTrue: () => boolean) {
-  for (const end = Date.now() + 10_000; !isTrue(); await delay(5)) if (Date.now() > end) throw new Error(`waited 10 s for ${what}`)
-}
 const says = (file: WatchedFile<{ said: string }>, said: string) => until(said, () => file.value.said === said)
 
 t.test('a file is read at once, and again after it was replaced, written in place, or swapped by its symlink', async t => {

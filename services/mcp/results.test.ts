@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { GraphResult } from './graph/database.ts'
-import { GraphNode } from './graph/elements.ts'
+import { GraphNode } from './graph/values/elements.ts'
 import { maxCursorLength, queryAnswer } from './results.ts'
 
 const place = { tenant: 'acme', graphName: 'films', resolvedGraphName: 'acme_films' }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
+import { until } from '../../tests/support/until.ts'
 import { freePort } from '../../dev/free-port.ts'
 import { startFalkordb } from '../../dev/programs/falkordb.ts'
 import { caller, publicUrl, secret, toolCall } from './test-support.ts'
@@ -41,10 +42,6 @@ function call (url: string, name: string, args: object) {
   return fetch(`${url}/mcp`, { method: 'POST', headers: headers as Record<string, string>, body: payload as string })
 }
 
-async function until (condition: () => Promise<boolean>) {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 50))
-}
-
 t.test('30: a missing or short secret stops the start, with every fault on one page', async t => {
   const { ended, errors } = await start(t, { GATEWAY_SECRET: 'short', FALKORDB_URL: '', MAX_ROWS: '-1' })
   t.strictSame((await ended)[0], 78)
@@ -71,11 +68,11 @@ t.test('FalkorDB away at the start and later: the process runs, says so, and fin
   for (const round of ['first', 'again']) {
     const falkordb = await startFalkordb({ port, say: () => {}, memoryBytes: 2 ** 30 })
     t.teardown(() => falkordb.stop())
-    await until(ready)
+    await until('readiness', ready)
     t.equal((await call(mcp, 'falkordb_query', { graphName: 'films', query: 'CREATE (n) RETURN 1 AS n' })).status, 200, round)
     t.match(await (await fetch(`${metrics}/metrics`)).text(), /^falkordb_up 1$/m)
     await falkordb.stop()
-    await until(async () => !await ready())
+    await until('the loss', async () => !await ready())
     t.match(await error(), { error: { type: 'DatabaseError' } })
   }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { GraphEdge, GraphNode, GraphPath, GraphPoint } from './graph/elements.ts'
+import { GraphEdge, GraphNode, GraphPath, GraphPoint } from './graph/values/elements.ts'
 import { headerLine, rowLine } from './table.ts'
 
 const ada = new GraphNode(12, ['Person'], { name: 'Ada', born: 1815 })

@@ -2,7 +2,7 @@
  * Results as a compact table of Cypher-like values, for a model to read: `Ada | 36 | (#12:Person {name: "Ada"})`. A cell is one line of visible characters, and its kind
  * can be told: text that holds a separator, or could be read as a number, a date or a node, stands in quotes.
  */
-import { GraphEdge, GraphNode, GraphPath, GraphPoint } from './graph/elements.ts'
+import { GraphEdge, GraphNode, GraphPath, GraphPoint } from './graph/values/elements.ts'
 import { visible } from './text.ts'
 
 /** The names of the columns as the table's first line. */

@@ -86,6 +86,14 @@ export function modernRpc (identity: Identity, method: string, params: Record<st
 export const toolCall = (era: 'legacy' | 'modern', identity: Identity, name: string, args: unknown) =>
   (era === 'legacy' ? rpc : modernRpc)(identity, 'tools/call', { name, arguments: args })
 
+/** Calls tools through an app: the structured content with its text, the error, or the HTTP status with its challenge. */
+export const callThrough = (app: ReturnType<typeof testApp>['app']) => async (identity: Identity, name: string, args: object, era: 'legacy' | 'modern' = 'modern') => {
+  const reply = await app.inject(toolCall(era, identity, name, args))
+  if (reply.statusCode !== 200) return { status: reply.statusCode, challenge: reply.headers['www-authenticate'] }
+  const { isError, content: [{ text }], structuredContent } = reply.json().result
+  return isError ? JSON.parse(text) : { ...structuredContent, text }
+}
+
 /** The SDK clients that users have: v1 (2025), v2 on its 2025 leg, v2 on 2026-07-28. Each is given connected. */
 export const clients = {
   'v1 SDK, 2025 era': async (url: string, identity: Identity) => {

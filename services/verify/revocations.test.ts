@@ -3,8 +3,9 @@ import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { memberOf, nowSeconds, restoreRevocations, revocationsChannel, revocationSeconds, revocationsKey, revoke, type Revocation } from '@gateway/common/revocations.ts'
 import { connectOnce, openState, type State, type StateClient } from '@gateway/common/state.ts'
+import { until } from '../../tests/support/until.ts'
+import { startValkey } from '../../tests/support/valkey.ts'
 import { freePort } from '../../dev/free-port.ts'
-import { startStateStore, type StateStoreOptions } from '../../dev/programs/state-store.ts'
 import type { Caller } from './attempt.ts'
 import { loadVerifyConfig } from './config.ts'
 import { openRevocations, type RevocationsOptions } from './revocations.ts'
@@ -12,12 +13,6 @@ import { openRevocations, type RevocationsOptions } from './revocations.ts'
 const issuer = 'https://login.example'
 const ada: Caller = { issuer, userId: 'ada', clientId: 'laptop', scopes: [], tenants: ['acme'], foreignTenantsOnly: false, expiresAt: undefined, issuedAt: nowSeconds() - 60, tokenId: 'j-ada', grantId: 'g-ada' }
 const bob: Caller = { ...ada, userId: 'bob', tokenId: 'j-bob', grantId: 'g-bob' }
-
-async function startValkey (t: Test, options: Partial<StateStoreOptions> = {}) {
-  const valkey = await startStateStore({ port: await freePort(), say: () => {}, ...options })
-  t.teardown(valkey.stop)
-  return valkey
-}
 
 async function openAdmin (t: Test, url: string): Promise<StateClient> {
   const client = await connectOnce(url)
@@ -45,12 +40,6 @@ function openReplica (t: Test, url: string, options: Partial<RevocationsOptions>
   }
 }
 
-async function until (what: string, isTrue: () => boolean | Promise<boolean>, ms = 20_000) {
-  for (const end = Date.now() + ms; !await isTrue(); await new Promise(resolve => setTimeout(resolve, 5))) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${what}`)
-  }
-}
-
 t.test('a revocation holds on every replica within a second, for whom it names and for nobody else', async t => {
   const { url } = await startValkey(t)
   const admin = await openAdmin(t, url)
@@ -67,7 +56,7 @@ t.test('a revocation holds on every replica within a second, for whom it names a
   for (const [revocation, caller, tenant] of cases) {
     for (const { covers } of replicas) t.notOk(covers(caller, tenant))
     t.equal((await revoke(admin, revocation)).heard, 2)
-    await until(`${revocation.kind} on both`, () => replicas.every(({ covers }) => covers(caller, tenant)), 1_000)
+    await until(`${revocation.kind} on both`, () => replicas.every(({ covers }) => covers(caller, tenant)), 1)
     for (const { covers } of replicas) t.notOk(covers(bob, 'acme'), 'others go on')
   }
   t.notOk(replicas[0]?.covers({ ...ada, issuer: 'https://other.example', tokenId: 'j-1', grantId: 'g-1', userId: 'eve' }, 'acme'), 'the same names of another issuer')
@@ -161,7 +150,7 @@ t.test('with Valkey away the known revocations hold, the outage is told, and wha
   await other.ready()
   t.ok(other.covers(ada, 'acme'), 'a replica that starts afterwards knows it too')
   await revoke(again, { kind: 'tenant', id: 'acme', at: nowSeconds() })
-  await until('a new one to be heard of again', () => replica.covers(bob, 'acme'), 1_000)
+  await until('a new one to be heard of again', () => replica.covers(bob, 'acme'), 1)
 })
 
 t.test('a revocation that is made while the replica is cut off holds when it is back', async t => {
@@ -263,7 +252,7 @@ t.test('a damaged record is told and counted, and the others hold', async t => {
   t.equal(replica.lines.filter(line => line.includes('cannot be read')).length, 1, 'one line a reading')
   await admin.publish(revocationsChannel, 'no record')
   await revoke(admin, { kind: 'subject', issuer, id: 'bob', at: nowSeconds() })
-  await until('the message after the damaged one', () => replica.covers(bob, 'acme'), 1_000)
+  await until('the message after the damaged one', () => replica.covers(bob, 'acme'), 1)
   t.ok(replica.trusted)
 })
 
@@ -289,7 +278,7 @@ t.test('100,000 records are known, and a new one is still heard of within a seco
   t.equal(await replica.gauge('revocations_known'), 100_000)
   for (const n of [0, 50_000, 99_999]) t.ok(replica.covers({ ...ada, tokenId: `t-${n}` }, 'acme'))
   await revoke(admin, { kind: 'subject', issuer, id: 'ada', at: nowSeconds() })
-  await until('the new one', () => replica.covers(ada, 'acme'), 1_000)
+  await until('the new one', () => replica.covers(ada, 'acme'), 1)
 })
 
 t.test('settings: without VALKEY_URL each start warns, refusing is a fault, and a wrong URL is told without its password', async t => {

@@ -17,7 +17,7 @@ export interface Revocations {
 }
 
 /** Where no VALKEY_URL is set nothing can be revoked. */
-export const noRevocations: Revocations = { covers: () => false, trusted: true, status: () => 'ok', close: async () => {} }
+const noRevocations: Revocations = { covers: () => false, trusted: true, status: () => 'ok', close: async () => {} }
 
 export interface RevocationsOptions {
   /** REVOCATION_OUTAGE. */

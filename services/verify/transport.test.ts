@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { createObservability } from '@gateway/common/service.ts'
+import { until } from '../../tests/support/until.ts'
 import { makeCertificates } from '../../deploy/certificates.ts'
 import { loadVerifyConfig } from './config.ts'
 import { forwarded, openService, startIssuer, trusting } from './test-support.ts'
@@ -52,13 +53,6 @@ const shown = async (session: ClientHttp2Session) => {
   return (session.socket as TLSSocket).getPeerX509Certificate()?.serialNumber
 }
 
-async function until (isTrue: () => Promise<boolean>) {
-  for (const end = Date.now() + 10_000; !await isTrue();) {
-    if (Date.now() > end) throw new Error('waited 10 s')
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-}
-
 t.test('a renewed certificate is shown to new connections, while the old ones go on', async t => {
   const { dir, files, session, transport, expiry } = await listen(t)
   const old = session()
@@ -70,7 +64,7 @@ t.test('a renewed certificate is shown to new connections, while the old ones go
   await t.test('not between the two files, when they do not fit each other', async t => {
     writeFileSync(join(dir, 'new.key'), key)
     renameSync(join(dir, 'new.key'), files.verify.key)
-    await until(async () => transport.status().startsWith('warning:'))
+    await until('the warning', async () => transport.status().startsWith('warning:'))
     t.match(transport.status(), 'VERIFY_TLS_KEY is not the key of VERIFY_TLS_CERT')
     t.equal(await shown(session()), before)
   })
@@ -78,7 +72,7 @@ t.test('a renewed certificate is shown to new connections, while the old ones go
   writeFileSync(join(dir, 'new.pem'), cert)
   renameSync(join(dir, 'new.pem'), files.verify.cert)
   const trust = { ca: readFileSync(other.ca) }
-  await until(async () => await shown(session({ ...trust, rejectUnauthorized: false })) !== before)
+  await until('the new certificate', async () => await shown(session({ ...trust, rejectUnauthorized: false })) !== before)
   t.equal(await status(session(trust)), 200)
   t.equal(await status(old), 200, 'the connection that was there')
   t.equal(transport.status(), 'ok')

@@ -3,9 +3,9 @@ import t from 'tap'
 import { makeApiKey } from '../../services/verify/credentials/api-key-format.ts'
 import { refusal, type Reason } from '../../services/verify/refusals.ts'
 import { apiKeys } from '../support/api-keys.ts'
-import { until } from '../support/control.ts'
 import { openGateway, unique } from '../support/gateway.ts'
 import type { Answer, Request } from '../support/https.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(120_000)
 

@@ -11,8 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { startNode } from '../../bench/children.ts'
 import { makeKey, mint, mintSymmetric, now, publicUrl, resource, secret, startIssuer, type TestIssuer, type TestKey } from '../../services/verify/test-support.ts'
-import { until } from '../support/control.ts'
 import { createSend } from '../support/https.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(240_000)
 

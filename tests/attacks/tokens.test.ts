@@ -9,10 +9,10 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { addKey, signInput } from '../../dev/issuer/client.ts'
 import { refusal, type Reason } from '../../services/verify/refusals.ts'
-import { until } from '../support/control.ts'
 import { openGateway, unique } from '../support/gateway.ts'
 import { createSend, type Answer, type Request } from '../support/https.ts'
 import { claimsOf, headerOf, segment, tellingParts } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(240_000)
 

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { until } from '../support/control.ts'
 import { openGateway, type Person } from '../support/gateway.ts'
 import { toolCalls } from '../support/rpc.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

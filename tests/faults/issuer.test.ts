@@ -1,8 +1,8 @@
 import t from 'tap'
 import { addKey, mintToken, removeKey, setOutage } from '../../dev/issuer/client.ts'
-import { until } from '../support/control.ts'
 import { openGateway, unique } from '../support/gateway.ts'
 import { headerOf } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

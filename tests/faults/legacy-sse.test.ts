@@ -1,7 +1,7 @@
 import t from 'tap'
-import { until } from '../support/control.ts'
 import { openGateway } from '../support/gateway.ts'
 import { connectSse, openSse } from '../support/legacy-sse.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { sumMetric, until } from '../support/control.ts'
+import { sumMetric } from '../support/control.ts'
 import { openGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

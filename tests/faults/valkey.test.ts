@@ -1,6 +1,6 @@
 import t from 'tap'
-import { until } from '../support/control.ts'
 import { openGateway, unique, type Person } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { apiKeys } from '../support/api-keys.ts'
 import { connect } from '../support/clients.ts'
-import { until } from '../support/control.ts'
 import { openGateway, unique } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 const gateway = openGateway()
 const status = async (key: string, path = '/api/mcp/graphs') => (await gateway.send({ path, headers: { 'X-API-Key': key } })).status

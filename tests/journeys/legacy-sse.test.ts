@@ -1,10 +1,7 @@
 import t from 'tap'
-import { createRequire } from 'node:module'
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
-import { answerOf } from '../support/clients.ts'
 import { openGateway } from '../support/gateway.ts'
 import { connectSse, openSse } from '../support/legacy-sse.ts'
+import { queryThroughMcpRemote } from '../support/mcp-remote.ts'
 
 t.setTimeout(120_000)
 
@@ -94,18 +91,7 @@ t.test('each message is judged by its own token: a reader\'s write is 403, a rev
 })
 
 t.test('mcp-remote --transport sse-only, as an old desktop configuration starts it, calls a tool', async t => {
-  const reference = ['Authorization:$', '{AUTH_HEADER}'].join('')
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js'), `${gateway.url}/sse`, '--header', reference, '--transport', 'sse-only'],
-    env: { ...getDefaultEnvironment(), NODE_EXTRA_CA_CERTS: gateway.caFile, AUTH_HEADER: ada.headers.authorization, MCP_REMOTE_CONFIG_DIR: t.testdir() },
-    stderr: 'pipe'
-  })
-  let said = ''
-  transport.stderr?.on('data', chunk => { said += String(chunk) })
-  const client = new Client({ name: 'desktop', version: '1.0.0' })
-  t.teardown(() => client.close())
-  await client.connect(transport).catch((error: Error) => { throw new Error(`${error.message}\n${said}`) })
-  const answer = answerOf(await client.callTool({ name: 'falkordb_query', arguments: { graphName: 'old-remote', query: 'CREATE (n:From {client: "mcp-remote"}) RETURN n.client AS client' } }))
+  const { answer, said } = await queryThroughMcpRemote({ url: `${gateway.url}/sse`, caFile: gateway.caFile, person: ada, args: ['--transport', 'sse-only'], configDir: t.testdir() },
+    { graphName: 'old-remote', query: 'CREATE (n:From {client: "mcp-remote"}) RETURN n.client AS client' })
   t.strictSame(answer.data.data, [{ client: 'mcp-remote' }], said)
 })

@@ -1,8 +1,9 @@
 import t from 'tap'
 import { randomBytes } from 'node:crypto'
-import { until, type PartName } from '../support/control.ts'
+import type { PartName } from '../support/control.ts'
 import { openGateway } from '../support/gateway.ts'
 import { modernMessage, toolCalls } from '../support/rpc.ts'
+import { until } from '../support/until.ts'
 
 const gateway = openGateway()
 const parts: PartName[] = ['traefik', 'verify', 'mcp', 'falkordb']

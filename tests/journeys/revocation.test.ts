@@ -1,7 +1,7 @@
 import t from 'tap'
-import { until } from '../support/control.ts'
 import { openGateway, unique, type Person } from '../support/gateway.ts'
 import { claimsOf } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(120_000)
 

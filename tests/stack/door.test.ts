@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { sumMetric, until } from '../support/control.ts'
+import { sumMetric } from '../support/control.ts'
 import { startDevStack } from '../support/dev-stack.ts'
 import { openGateway, unique, type Gateway } from '../support/gateway.ts'
 import { createSend, type Answer, type Send } from '../support/https.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 const proxy = '127.0.0.2'

@@ -1,9 +1,9 @@
 /** The limits that verify holds, through Traefik. A stack of its own: no other test could live with limits so low. */
 import t, { type Test } from 'tap'
 import { startDevStack } from '../support/dev-stack.ts'
-import { until } from '../support/control.ts'
 import { openGateway } from '../support/gateway.ts'
 import { createSend, type Answer } from '../support/https.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

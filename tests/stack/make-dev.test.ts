@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { StackFile } from '../../dev/stack/file.ts'
-import { until } from '../support/control.ts'
 import { startDevStack, type DevStack } from '../support/dev-stack.ts'
 import { createSend } from '../support/https.ts'
 import { family, listening, stillListening, stillRunning } from '../support/processes.ts'
 import { repository } from '../support/stack-file.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 

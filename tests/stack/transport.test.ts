@@ -7,12 +7,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { makeCertificates } from '../../deploy/certificates.ts'
-import { sumMetric, until } from '../support/control.ts'
+import { sumMetric } from '../support/control.ts'
 import { startDevStack } from '../support/dev-stack.ts'
 import { openGateway, type Person } from '../support/gateway.ts'
 import { createSend } from '../support/https.ts'
 import { connectionsTo, family, listening } from '../support/processes.ts'
 import { readStack } from '../support/stack-file.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(290_000)
 const stack = await startDevStack({ INTERNAL_MTLS: 'true', LOG_LEVEL: 'info' })

@@ -1,8 +1,8 @@
 /** Attacks in tables: each row says what it sends, what must be answered, and whether the tool service may see it. */
 import type { Test } from 'tap'
-import { until } from './control.ts'
 import { unique, type Gateway, type Person } from './gateway.ts'
 import { exchange, type Exchange } from './raw.ts'
+import { until } from './until.ts'
 
 /** A request as it came to the tool service; tests/fixtures/mcp-with-test-tools.ts writes it down. */
 export interface Arrival {

@@ -1,8 +1,9 @@
 /** Control over containers, by docker compose alone; nothing is sent to a container's own address. */
 import { execFile } from 'node:child_process'
 import { promisify, stripVTControlCharacters } from 'node:util'
-import { until, type Control } from './control.ts'
+import type { Control } from './control.ts'
 import { readStack, repository } from './stack-file.ts'
+import { until } from './until.ts'
 
 const exec = promisify(execFile)
 

@@ -5,9 +5,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { until, type Control, type PartName } from './control.ts'
+import type { Control, PartName } from './control.ts'
 import { createSend } from './https.ts'
 import { readStack, repository, stackPath, type Part } from './stack-file.ts'
+import { until } from './until.ts'
 
 const exec = promisify(execFile)
 

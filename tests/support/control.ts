@@ -45,15 +45,6 @@ export function createControl (): Control {
   return readStack().mode === 'compose' ? composeControl() : processControl()
 }
 
-/** Tries until it is true. @throws after `seconds`, naming what was awaited */
-export async function until (what: string, isTrue: () => Promise<boolean>, seconds = 30): Promise<void> {
-  const end = Date.now() + seconds * 1000
-  while (!await isTrue()) {
-    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-}
-
 /** The sum of a metric's values over all of its labels that contain `labels`. */
 export function sumMetric (text: string, name: string, labels = ''): number {
   return text.split('\n')

@@ -18,7 +18,7 @@ export interface Listening {
 }
 
 /** Every process that this user can see. */
-export async function processes (): Promise<RunningProcess[]> {
+async function processes (): Promise<RunningProcess[]> {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
   const found = await Promise.all(pids.map(describe))
   return found.filter(one => one !== undefined)

@@ -29,8 +29,6 @@ export interface Exchange {
 export interface ExchangeOptions {
   /** Milliseconds for all of it; 20,000 where absent. */
   deadline?: number
-  /** The answers have no bodies: to HEAD. */
-  bodiless?: boolean
   /** Milliseconds between the parts. */
   pause?: number
   /** Address of this machine to send from. */
@@ -53,13 +51,13 @@ export async function openSocket ({ url, caFile }: Door, alpn = 'http/1.1', from
  * requests is answered before it, and a server that closes does not answer it. So nothing has to be waited for by time.
  * @param parts sent one after the other; a part is sent although the connection is ending, as an enemy would
  */
-export async function exchange (door: Door, parts: string | Buffer | ReadonlyArray<string | Buffer>, { deadline = 20_000, bodiless = false, pause = 0, from }: ExchangeOptions = {}): Promise<Exchange> {
+export async function exchange (door: Door, parts: string | Buffer | ReadonlyArray<string | Buffer>, { deadline = 20_000, pause = 0, from }: ExchangeOptions = {}): Promise<Exchange> {
   const started = performance.now()
   const socket = await openSocket(door, undefined, from)
   const probe = `/probe-${Math.random().toString(36).slice(2)}`
   let received = ''
   let probed = false
-  const read = () => readAnswers(received, bodiless ? new RegExp(`"path":"${probe}"`) : undefined)
+  const read = () => readAnswers(received)
   let closed = false
   const ended = new Promise<void>(resolve => {
     const timer = setTimeout(resolve, deadline)
@@ -92,8 +90,8 @@ export async function exchange (door: Door, parts: string | Buffer | ReadonlyArr
   return { answers: keptOpen ? answers.slice(0, -1) : answers, closed, keptOpen, rest, took: performance.now() - started }
 }
 
-/** All complete answers (RFC 9112), without the interim ones. @param until from the answer that matches on, bodies count again */
-export function readAnswers (text: string, until?: RegExp): { answers: RawAnswer[], rest: string } {
+/** All complete answers (RFC 9112), without the interim ones. */
+export function readAnswers (text: string): { answers: RawAnswer[], rest: string } {
   const answers: RawAnswer[] = []
   let rest = text
   for (;;) {
@@ -108,7 +106,7 @@ export function readAnswers (text: string, until?: RegExp): { answers: RawAnswer
       headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
     }
     const after = rest.slice(end + 4)
-    const hasNoBody = status.startsWith('1') || status === '204' || status === '304' || (until !== undefined && answers.length === 0)
+    const hasNoBody = status.startsWith('1') || status === '204' || status === '304'
     const body = hasNoBody ? { text: '', length: 0 } : bodyOf(after, headers)
     if (body === undefined) return { answers, rest }
     rest = after.slice(body.length)

@@ -1,8 +1,9 @@
 /** What `make tenant-delete` does, wherever it runs. */
 import { ErrorReply } from '@redis/client'
+import { CommandError } from '@gateway/common/command.ts'
 import { encodeTenant } from '@gateway/common/tenants.ts'
-import type { Send } from '../graph/connection.ts'
-import { administering, CommandError, graphKeys, type Place } from './place.ts'
+import type { Send } from '../graph/connections/connection.ts'
+import { administering, graphKeys, type Place } from './place.ts'
 
 /**
  * Deletes all graphs of a tenant and its users in the database.

@@ -4,10 +4,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ErrorReply } from '@redis/client'
-import { SchemaNamesCache, versionMismatch } from '../graph/schema-names.ts'
-import { decodeReply, type Raw, type SchemaNames } from '../graph/values.ts'
-import type { Send } from '../graph/connection.ts'
-import { CommandError, graphKeys, type Place } from './place.ts'
+import { CommandError } from '@gateway/common/command.ts'
+import { SchemaNamesCache, versionMismatch } from '../graph/values/schema-names.ts'
+import { decodeReply, type Raw, type SchemaNames } from '../graph/values/values.ts'
+import type { Send } from '../graph/connections/connection.ts'
+import { graphKeys, type Place } from './place.ts'
 
 export const formatName = 'falkordb-mcp-gateway-graph'
 export const formatVersion = 1
@@ -37,7 +38,7 @@ export async function * exportTenant (send: Send, place: Place, copy: boolean): 
 }
 
 /** The header, the schema, the nodes, the edges, and a last line with their numbers, without which a file is not whole. */
-export async function * exportGraph (send: Send, { tenant, graph, key, copy }: ExportedGraph): AsyncGenerator<string> {
+async function * exportGraph (send: Send, { tenant, graph, key, copy }: ExportedGraph): AsyncGenerator<string> {
   // What some readers of lines take for the end of one, Node's among them.
   const line = (value: Line) => JSON.stringify(value).replace(/[\u2028\u2029]/g, char => char === '\u2028' ? '\\u2028' : '\\u2029')
   yield line({ format: formatName, version: formatVersion, tenant, graph, exportedAt: new Date().toISOString() })

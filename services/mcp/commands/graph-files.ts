@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { CommandError } from './place.ts'
+import { CommandError } from '@gateway/common/command.ts'
 
 /** Bytes gathered before they are written. */
 const writeBytes = 2 ** 18

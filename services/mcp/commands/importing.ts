@@ -1,11 +1,12 @@
 /** Puts exported graphs (exporting.ts) into FalkorDB. Ids are given anew; all else is as it was. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { CommandError } from '@gateway/common/command.ts'
 import { graphKey } from '../graph/name.ts'
-import { encodeLiteral } from '../graph/literals.ts'
-import { bindParameters } from '../graph/parameters.ts'
-import type { Send } from '../graph/connection.ts'
+import { encodeLiteral } from '../graph/values/literals.ts'
+import { bindParameters } from '../graph/values/parameters.ts'
+import type { Send } from '../graph/connections/connection.ts'
 import { formatName, formatVersion } from './exporting.ts'
-import { CommandError, graphKeys, type Place } from './place.ts'
+import { graphKeys, type Place } from './place.ts'
 
 interface Index { type: string, entity: string, label: string, property: string, options?: object, language?: string, stopwords?: string[], properties?: FullText[] }
 interface FullText { property: string, weight: number, nostem: boolean, phonetic: boolean }

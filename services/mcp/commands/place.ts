@@ -1,16 +1,12 @@
-/** Where a tenant's graphs are, and the words and the end of the commands that concern a tenant's data. */
+/** Where a tenant's graphs are, for the commands that concern its data. */
 import { Type } from 'typebox'
+import { CommandError } from '@gateway/common/command.ts'
 import { ConfigurationError, loadConfig } from '@gateway/common/config.ts'
 import { isTenantId, soleTenant, tenantPrefix } from '@gateway/common/tenants.ts'
-import { settings } from '../config.ts'
+import { settings } from '../settings.ts'
 import { databaseUrlFault, parseTenantUrls } from '../graph/tenant-urls.ts'
-import { addressOf, Wire } from '../graph/wire.ts'
-import type { Send } from '../graph/connection.ts'
-
-/** A fault of who asks: its message says what to do, and it is shown without a stack. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-}
+import { addressOf, Wire } from '../graph/connections/wire.ts'
+import type { Send } from '../graph/connections/connection.ts'
 
 export interface Place {
   tenant: string
@@ -60,23 +56,4 @@ export async function administering<T> ({ url }: Pick<Place, 'url'>, work: (send
 /** Keys of the tenant's graphs, sorted, as FalkorDB has them. */
 export async function graphKeys (send: Send, { prefix }: Pick<Place, 'prefix'>): Promise<string[]> {
   return (await send(['GRAPH.LIST']) as string[]).filter(key => key.startsWith(prefix)).sort()
-}
-
-/** The values of `NAME=value` arguments. @throws CommandError for a name that is none of these */
-export function wordsOf<Name extends string> (names: readonly Name[], args: readonly string[]): Partial<Record<Name, string>> {
-  return Object.fromEntries(args.map(arg => {
-    const [name = ''] = arg.split('=', 1)
-    if (!arg.includes('=') || !(names as readonly string[]).includes(name)) throw new CommandError(`${JSON.stringify(name)} is no word that is known here; there are ${names.join(', ')}.`)
-    return [name, arg.slice(name.length + 1)]
-  })) as Partial<Record<Name, string>>
-}
-
-/** Runs a command to its end: 0 where it was done, else 1 with a line that says what to do. */
-export async function ending (work: () => Promise<void>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    process.stderr.write(`${error instanceof CommandError ? error.message : (error as Error).stack}\n`)
-    process.exitCode = 1
-  }
 }

@@ -3,13 +3,14 @@ import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { bindParameters } from '../graph/parameters.ts'
+import { wordsOf } from '@gateway/common/command.ts'
+import { bindParameters } from '../graph/values/parameters.ts'
 import { asker, openAdmin, openDatabase, openFalkordb } from '../graph/test-database.ts'
 import { deleteTenant } from './deleting.ts'
 import { exportTenant } from './exporting.ts'
 import { readGraphs, writeGraphs } from './graph-files.ts'
 import { importGraphs } from './importing.ts'
-import { administering, placeOf, wordsOf } from './place.ts'
+import { administering, placeOf } from './place.ts'
 
 const run = promisify(execFile)
 const { url } = await openFalkordb(t, { args: { RESULTSET_SIZE: 50 } })

@@ -1,7 +1,8 @@
 /** Deletes a tenant's graphs in the FalkorDB of this environment: TENANT=acme CONFIRM=acme. `make tenant-delete` runs it in the container of mcp. */
 import '@gateway/common/node-version.ts'
+import { ending, wordsOf } from '@gateway/common/command.ts'
 import { deleteTenant } from './deleting.ts'
-import { ending, placeOf, wordsOf } from './place.ts'
+import { placeOf } from './place.ts'
 
 await ending(async () => {
   const { TENANT, CONFIRM } = wordsOf(['TENANT', 'CONFIRM'], process.argv.slice(2))

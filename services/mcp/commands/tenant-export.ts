@@ -2,8 +2,9 @@
 import '@gateway/common/node-version.ts'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { ending, wordsOf } from '@gateway/common/command.ts'
 import { exportTenant } from './exporting.ts'
-import { administering, ending, placeOf, wordsOf } from './place.ts'
+import { administering, placeOf } from './place.ts'
 
 await ending(async () => {
   const { TENANT, COPY } = wordsOf(['TENANT', 'COPY'], process.argv.slice(2))

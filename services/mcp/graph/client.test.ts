@@ -5,8 +5,9 @@ import { createClient } from '@redis/client'
 import type { FastifyBaseLogger } from 'fastify'
 import t from 'tap'
 import { ForbiddenError, GatewayError } from '@gateway/common/errors.ts'
+import { until } from '../../../tests/support/until.ts'
 import { freePort } from '../../../dev/free-port.ts'
-import { asker, codeOf, limits, openAdmin, openDatabase, openFalkordb, until } from './test-database.ts'
+import { asker, codeOf, limits, openAdmin, openDatabase, openFalkordb } from './test-database.ts'
 
 // More threads than one tenant may take: FalkorDB cannot answer others otherwise.
 const { url } = await openFalkordb(t, { args: { THREAD_COUNT: 8, TIMEOUT_DEFAULT: 500, TIMEOUT_MAX: 600, RESULTSET_SIZE: 7, QUERY_MEM_CAPACITY: 0 } })
@@ -219,13 +220,13 @@ t.test('a connection cut during a read is told so, and the next call goes throug
   const cut = await openDatabase(t, proxy.url, { tenantConcurrency: 2 })
   const { read } = asker(cut, 'readers')
   const call = codeOf(read(endless, {}, { timeoutMs: 4_000 }))
-  await until(async () => String(await admin('CLIENT', 'LIST')).match(/ flags=b.* cmd=graph\.ro_query/i) !== null)
+  await until('the query to run', async () => String(await admin('CLIENT', 'LIST')).match(/ flags=b.* cmd=graph\.ro_query/i) !== null)
   proxy.close()
   t.equal(await call, 'database_unavailable')
-  await until(() => !cut.up)
+  await until('the loss', () => !cut.up)
   await t.rejects(cut.ping(), { type: 'DatabaseError', status: 502, code: 'database_unavailable' })
   await openProxy(t, Number(new URL(proxy.url).port))
-  await until(() => cut.up)
+  await until('the connection', () => cut.up)
   t.strictSame((await read('MATCH (n:N) RETURN count(n)')).rows, [[1]])
 })
 
@@ -235,14 +236,14 @@ t.test('a write cut mid-flight is never sent again, and its outcome is called un
   const { read, write } = asker(cut, 'writer')
   await write('CREATE (:W)')
   const call = codeOf(write('UNWIND range(1, 200000) AS x WITH sum(x) AS s CREATE (:W {s: s})'))
-  await until(async () => String(await admin('CLIENT', 'LIST')).match(/ flags=b.* cmd=graph\.query/i) !== null)
+  await until('the query to run', async () => String(await admin('CLIENT', 'LIST')).match(/ flags=b.* cmd=graph\.query/i) !== null)
   proxy.silence(true)
   proxy.cut()
   t.equal(await call, 'write_outcome_unknown')
   proxy.silence(false)
-  await until(() => cut.up)
+  await until('the connection', () => cut.up)
   // FalkorDB itself ran it to its end: once.
-  await until(async () => Number((await read('MATCH (w:W) RETURN count(w)')).rows[0]?.[0]) === 2)
+  await until('the write', async () => Number((await read('MATCH (w:W) RETURN count(w)')).rows[0]?.[0]) === 2)
   for (let round = 0; round < 5; round++) t.strictSame((await read('MATCH (w:W) RETURN count(w)')).rows, [[2]])
 })
 
@@ -257,7 +258,7 @@ t.test('while FalkorDB is away calls fail at once, and none of them runs later',
   await t.rejects(early.keys('t1', ''), { code: 'database_unavailable' })
   t.ok(Date.now() - start < 1_000)
   const proxy = await openProxy(t, port)
-  await until(() => early.up)
+  await until('the connection', () => early.up)
   await write('CREATE (:First)')
   t.strictSame((await read('MATCH (n) RETURN labels(n)')).rows, [[['First']]])
   t.match((await early.info()).warnings, [])
@@ -273,10 +274,10 @@ t.test('after a restart FalkorDB has the limits again before the first query run
   const { write } = asker(database, 'again')
   await write('CREATE (:A)')
   await first.stop()
-  await until(() => !database.up)
+  await until('the loss', () => !database.up)
   const second = await startFalkordb({ port, say: () => {}, memoryBytes: 2 ** 30, args: { RESULTSET_SIZE: -1 } })
   t.teardown(() => second.stop())
-  await until(() => database.up)
+  await until('the connection', () => database.up)
   t.match(await write('UNWIND range(1, 50) AS x RETURN x'), { rows: { length: 10 }, truncated: true })
   const again = await openAdmin(t, second.url)
   t.strictSame(await again('GRAPH.CONFIG', 'GET', 'RESULTSET_SIZE'), ['RESULTSET_SIZE', 11])
@@ -290,13 +291,13 @@ t.test('a FalkorDB that hangs is told from one that works, and calls end without
   proxy.silence(true)
   const calls = [codeOf(read('MATCH (n:N) RETURN n', {}, { timeoutMs: 100 })), codeOf(write('MATCH (n:N) SET n.y = 1', {}, { timeoutMs: 100 }))]
   t.strictSame(await Promise.all(calls), ['query_timeout', 'write_outcome_unknown'])
-  await until(() => !hung.up)
+  await until('the silence to be noticed', () => !hung.up)
   const start = Date.now()
   t.equal(await codeOf(read('RETURN 1')), 'database_unavailable')
   t.ok(Date.now() - start < 500, 'at once')
   proxy.silence(false)
   proxy.cut()
-  await until(() => hung.up)
+  await until('the connection', () => hung.up)
   t.strictSame((await read('MATCH (n:N) RETURN n.y')).rows, [[1]])
 })
 
@@ -371,21 +372,21 @@ t.test('who goes away while a query runs frees nothing: the place is taken until
   const running = async () => String(await admin('CLIENT', 'LIST')).split('\n').filter(line => /user=gateway-v1:leaver /.test(line) && / flags=b/.test(line)).length
   const leave = new AbortController()
   const calls = Array.from({ length: 8 }, () => codeOf(read(endless, {}, { timeoutMs: 1_000, signal: leave.signal })))
-  await until(async () => await running() === limits.tenantConcurrency)
+  await until('every place to be taken', async () => await running() === limits.tenantConcurrency)
   leave.abort()
   t.strictSame(new Set(await Promise.all(calls)), new Set(['call_cancelled']), 'told at once')
   t.equal(await running(), limits.tenantConcurrency, 'FalkorDB cannot stop')
   const next = read('RETURN 1')
   t.equal(await running(), limits.tenantConcurrency, 'so the next one waits')
   t.strictSame((await next).rows, [[1]])
-  await until(() => lines.filter(({ mode }) => mode === 'read').length === 8)
+  await until('all outcomes', () => lines.filter(({ mode }) => mode === 'read').length === 8)
   t.strictSame(lines.filter(({ mode }) => mode === 'read').map(({ tenant, outcome }) => [tenant, outcome]).sort(), [...Array(4).fill(['leaver', 'nothing was sent']), ...Array(4).fill(['leaver', 'query_timeout'])])
   const writing = new AbortController()
   const written = codeOf(write('UNWIND range(1, 200000) AS x WITH sum(x) AS s CREATE (:W {s: s, fresh: 1}) RETURN s', {}, { signal: writing.signal }))
-  await until(async () => await running() === 1)
+  await until('the write to run', async () => await running() === 1)
   writing.abort()
   t.equal(await written, 'call_cancelled')
-  await until(() => lines.some(({ mode }) => mode === 'write'))
+  await until('its outcome', () => lines.some(({ mode }) => mode === 'write'))
   t.match(lines.find(({ mode }) => mode === 'write'), { tenant: 'leaver', outcome: 'ok', ms: Number })
   t.strictSame((await read('MATCH (w:W) RETURN count(w)')).rows, [[1]])
   t.notMatch(JSON.stringify(lines), /UNWIND/, 'without the query')
@@ -402,7 +403,7 @@ t.test('the time of a call is counted from its beginning, waiting for its turn i
   t.strictSame((await read('RETURN 1 AS waited', {}, { timeoutMs: 5_000 })).rows, [[1]])
   await Promise.all(running)
   const seen = () => /RETURN 1 AS waited.*"TIMEOUT" "(\d+)"/.exec(sent.join('\n'))?.[1]
-  await until(() => seen() !== undefined)
+  await until('the query to be sent', () => seen() !== undefined)
   const timeout = Number(seen())
   t.ok(timeout > 0 && timeout <= 4_600, `FalkorDB is given ${timeout} ms`)
 })

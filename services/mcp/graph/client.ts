@@ -4,23 +4,24 @@
  */
 import type { FastifyBaseLogger } from 'fastify'
 import { DatabaseError, NotFoundError } from '@gateway/common/errors.ts'
-import { Background } from './background.ts'
-import { Connection, type Send } from './connection.ts'
-import { Control, graceMs } from './control.ts'
+import { Background } from './connections/background.ts'
+import { Connection, type Send } from './connections/connection.ts'
+import { Control, graceMs } from './connections/control.ts'
 import type { GraphCall, GraphDatabase, GraphDatabaseInfo, GraphResult, GraphTarget, QueryTarget } from './database.ts'
-import { Exchange } from './exchange.ts'
-import type { FailedCall } from './failures.ts'
-import type { FairQueueOptions } from './fair-queue.ts'
+import { Exchange } from './connections/exchange.ts'
+import type { FailedCall } from './connections/failures.ts'
+import type { FairQueueOptions } from './connections/fair-queue.ts'
 import { applyLimits, wantedLimits, type LimitName, type Limits, type ToldLimits } from './limits.ts'
-import { bindParameters } from './parameters.ts'
-import { sharePlaces } from './places.ts'
+import { bindParameters } from './values/parameters.ts'
+import { sharePlaces } from './connections/places.ts'
 import { planWrites, proceduresCalled, writingProceduresQuery } from './plan.ts'
-import { Pool } from './pool.ts'
+import { oneAtATime } from './connections/one-at-a-time.ts'
+import { Pool } from './connections/pool.ts'
 import type { Quotas } from './quotas.ts'
-import { extend, noNames, SchemaNamesCache, versionMismatch, type VersionedNames } from './schema-names.ts'
-import { TenantUsers, type TenantUserOptions } from './tenant-users.ts'
-import { decodeReply, rowCount, UnknownNameError, UnreadableReplyError, type Raw } from './values.ts'
-import { addressOf, type Address } from './wire.ts'
+import { extend, noNames, SchemaNamesCache, versionMismatch, type VersionedNames } from './values/schema-names.ts'
+import { TenantUsers, type TenantUserOptions } from './connections/tenant-users.ts'
+import { decodeReply, rowCount, UnknownNameError, UnreadableReplyError, type Raw } from './values/values.ts'
+import { addressOf, type Address } from './connections/wire.ts'
 
 export interface GraphDatabaseOptions {
   /** redis:// or rediss:// */
@@ -73,6 +74,8 @@ class Database implements GraphDatabase {
   readonly #background: Background
   readonly #quotas: Quotas | undefined
   readonly #pool: Pool
+  /** Everybody's graphs: FalkorDB does nothing else meanwhile, and no tenant's place is taken by it. */
+  readonly #list = oneAtATime(() => this.#control.ask(['GRAPH.LIST']))
   readonly #places: FairQueueOptions = { places: 1, placesPerTenant: 1, waitingPerTenant: 1 }
   #limits: ToldLimits = {}
   #missing: LimitName[] = []
@@ -88,7 +91,7 @@ class Database implements GraphDatabase {
     this.#users = options.tenantAcl === 'off' ? undefined : new TenantUsers(options.tenantAcl, this.#control.send)
     this.#background = new Background(() => this.#connect({ asUrlUser: true }))
     // GRAPH.MEMORY waits for a worker.
-    this.#quotas = options.quotas?.(command => (command[0] === 'GRAPH.MEMORY' ? this.#background : this.#control).ask(command))
+    this.#quotas = options.quotas?.(async command => command[0] === 'GRAPH.LIST' ? await this.#list() : await (command[0] === 'GRAPH.MEMORY' ? this.#background : this.#control).ask(command))
     this.#pool = new Pool({ places: this.#places, open: () => this.#open(), users: this.#users, up: () => this.up })
   }
 
@@ -159,7 +162,7 @@ class Database implements GraphDatabase {
   }
 
   async keys (_tenant: string, prefix: string): Promise<string[]> {
-    const reply = await this.#control.ask(['GRAPH.LIST'])
+    const reply = await this.#list()
     return (reply as string[]).filter(key => key.startsWith(prefix)).sort()
   }
 

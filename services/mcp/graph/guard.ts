@@ -5,15 +5,16 @@
 import { boundedPaths } from './guard/paths.ts'
 import { fewLabelsInCycles } from './guard/cycles.ts'
 import { fewLeastHops } from './guard/hops.ts'
+import { plainIndexOptions } from './guard/index-options.ts'
 import { guardParameters } from './guard/parameters.ts'
 import { boundedRanges } from './guard/ranges.ts'
 import { fewOptionalMatches, fewTokens, shallowAndFewPatterns } from './guard/size.ts'
-import { noCommentAtDot, noLoadCsv, oneStatement, plainStart } from './guard/statement.ts'
+import { noCommentAtDot, noLoadCsv, oneStatement, plainStart, stringsAreOperands } from './guard/statement.ts'
 import { noGrowth } from './guard/growth.ts'
 import { subqueriesEndWell } from './guard/subqueries.ts'
 import type { Reading } from './guard/reading.ts'
 import { tokens, type Token } from './lexer.ts'
-import { isPlainObject } from './literals.ts'
+import { isPlainObject } from './values/literals.ts'
 import { isName } from './nesting.ts'
 import { refuse } from './refusal.ts'
 
@@ -27,11 +28,13 @@ const checks: ReadonlyArray<(reading: Reading) => void> = [
   noLoadCsv,
   noCommentAtDot,
   oneStatement,
+  stringsAreOperands,
   shallowAndFewPatterns,
   fewOptionalMatches,
   fewLeastHops,
   fewLabelsInCycles,
   subqueriesEndWell,
+  plainIndexOptions,
   boundedRanges,
   noGrowth,
   boundedPaths

@@ -1,7 +1,7 @@
 /** Whether a query writes, by FalkorDB's own plan of it. */
 import { tokens } from './lexer.ts'
 import { isName } from './nesting.ts'
-import type { Raw } from './values.ts'
+import type { Raw } from './values/values.ts'
 
 const writingOperation = /^\s*(?:Create|Merge|MergeCreate|Update|Delete|Foreach|(?:Create|Drop) Index)\b/
 

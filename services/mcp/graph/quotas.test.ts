@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { pino } from 'pino'
 import { DatabaseError } from '@gateway/common/errors.ts'
+import { until } from '../../../tests/support/until.ts'
 import { createQuotas, type QuotaOptions } from './quotas.ts'
 import { openAdmin, openFalkordb } from './test-database.ts'
 
@@ -20,12 +21,6 @@ type Tap = Parameters<typeof openFalkordb>[0]
 
 const fill = (key: string, nodes = 60_000) => ask(['GRAPH.QUERY', key, `UNWIND range(1, ${nodes}) AS i CREATE (:Filled {i: i, text: 'some forty characters that take some room'})`])
 /** Asks until it is so: the looks come in the background. */
-async function until (so: () => boolean) {
-  for (let tries = 0; !so(); tries++) {
-    if (tries === 2_000) throw new Error('it has not come to be so')
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}
 const refuses = (work: () => void) => {
   try {
     work()
@@ -106,7 +101,7 @@ t.test('a tenant whose graphs take too much may only remove, until it is below a
   t.doesNotThrow(create, 'nobody has looked yet')
   quotas.wrote('big')
   quotas.wrote('neighbour')
-  await until(() => refuses(create))
+  await until('the refusal', () => refuses(create))
   t.throws(create, { type: 'ForbiddenError', status: 403, code: 'quota_memory', message: /more memory than the 4 MB.*DELETE.*falkordb_delete_graph/, details: { maxMemoryBytes: 4 * megabyte } })
   t.doesNotThrow(() => quotas.beforeWrite('neighbour', 'CREATE ()'))
 
@@ -123,7 +118,7 @@ t.test('a tenant whose graphs take too much may only remove, until it is below a
   await ask(['GRAPH.QUERY', 'big_1', 'MATCH (n) DELETE n'])
   await ask(['GRAPH.DELETE', 'big_2'])
   quotas.wrote('big')
-  await until(() => !refuses(create))
+  await until('leave to write', () => !refuses(create))
   t.pass('removing has been noticed')
 })
 
@@ -132,7 +127,7 @@ t.test('after a restart of the gateway the first write of a tenant has it looked
   const quotas = open(t, { maxMemoryBytes: 2 * megabyte })
   t.doesNotThrow(() => quotas.beforeWrite('restarted', 'CREATE ()'))
   quotas.wrote('restarted')
-  await until(() => refuses(() => quotas.beforeWrite('restarted', 'CREATE ()')))
+  await until('the refusal', () => refuses(() => quotas.beforeWrite('restarted', 'CREATE ()')))
   t.pass('it was over before')
 })
 
@@ -141,9 +136,9 @@ t.test('who is over and stays quiet is looked at again: an operator may have mad
   const quotas = open(t, { maxMemoryBytes: 2 * megabyte })
   const create = () => quotas.beforeWrite('quiet', 'CREATE ()')
   quotas.wrote('quiet')
-  await until(() => refuses(create))
+  await until('the refusal', () => refuses(create))
   await ask(['GRAPH.DELETE', 'quiet_1'])
-  await until(() => !refuses(create))
+  await until('leave to write', () => !refuses(create))
   t.pass('without a further write')
 })
 
@@ -165,9 +160,9 @@ t.test('only tenants that wrote are looked at, once, and never two looks at once
   })
   quotas.wrote('a')
   quotas.wrote('a')
-  await until(() => looked.length === 2)
+  await until('the look at them', () => looked.length === 2)
   quotas.wrote('c')
-  await until(() => looked.length > 2)
+  await until('the look at them', () => looked.length > 2)
   t.strictSame(looked, ['a_1', 'a_2', 'c_1'])
   t.equal(most, 1)
 })
@@ -189,10 +184,10 @@ t.test('a database that does not tell is logged once, and looked at again when i
   })
   const create = () => quotas.beforeWrite('outage', 'CREATE ()')
   quotas.wrote('outage')
-  await until(() => failures > 3)
+  await until('some failures', () => failures > 3)
   t.doesNotThrow(create, 'who was not over is not refused for it')
   away = false
-  await until(() => refuses(create))
+  await until('the refusal', () => refuses(create))
   t.strictSame(lines.map(({ level, msg }) => [level, msg]), [[40, 'FalkorDB does not tell how much memory a tenant takes; trying again'], [30, 'the tenant is over its quota of memory: it may only remove']])
 })
 
@@ -213,7 +208,7 @@ t.test('many tenants are looked at a part at a time, and none is left out', asyn
     }
   })
   for (const tenant of tenants) quotas.wrote(tenant)
-  await until(() => seen.size === 2_700)
+  await until('all of them to be looked at', () => seen.size === 2_700)
   t.ok(Math.max(...rounds) <= 1_000, `${rounds.join(', ')} graphs in a round`)
 })
 

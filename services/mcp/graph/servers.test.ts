@@ -1,9 +1,10 @@
 /** Tenants with a FalkorDB of their own. */
 import t from 'tap'
+import { until } from '../../../tests/support/until.ts'
 import { freePort } from '../../../dev/free-port.ts'
 import { configOf, testApp } from '../test-support.ts'
 import { connectDatabases, openDatabases } from './servers.ts'
-import { asker, codeOf, limits, openAdmin, openFalkordb, until } from './test-database.ts'
+import { asker, codeOf, limits, openAdmin, openFalkordb } from './test-database.ts'
 
 const common = await openFalkordb(t)
 const port = await freePort()
@@ -32,7 +33,7 @@ t.test('each tenant’s data lies on its own server, and nowhere else', async t 
 
 t.test('a server that dies hurts its own tenants only, who go on when it is back', { timeout: 60_000 }, async t => {
   process.kill(own.pid, 'SIGKILL')
-  await until(async () => await codeOf(database.ping('acme')) !== 'ok')
+  await until('the loss', async () => await codeOf(database.ping('acme')) !== 'ok')
   const code = await codeOf(acme.write('CREATE (:Lost)'))
   t.equal(code, 'database_unavailable')
   t.strictSame((await other.read('MATCH (n) RETURN labels(n)')).rows, [[['Other']]])
@@ -43,7 +44,7 @@ t.test('a server that dies hurts its own tenants only, who go on when it is back
   t.notMatch(warnings.join(), /acme|127\.0\.0\.1/, 'names neither tenant nor host')
   t.equal(await codeOf(database.info('acme')), 'database_unavailable')
   const again = await openFalkordb(t, { port })
-  await until(async () => await codeOf(acme.write('CREATE (:Anew)')) === 'ok')
+  await until('a write', async () => await codeOf(acme.write('CREATE (:Anew)')) === 'ok')
   t.strictSame((await acme.read('MATCH (n) RETURN labels(n)')).rows, [[['Anew']]], 'the server had kept nothing')
   t.match(String(await (await openAdmin(t, again.url))('ACL', 'LIST')), /gateway-v1:acme /, 'its user was made anew')
   t.notMatch((await database.info()).warnings.join(), /does not answer/)

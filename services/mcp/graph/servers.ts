@@ -1,7 +1,7 @@
 /** One graph database out of several: tenants with a FalkorDB of their own, and one for all others. */
 import type { FastifyBaseLogger } from 'fastify'
 import { parseSecrets } from '@gateway/common/secrets.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../settings.ts'
 import { connectGraphDatabase, type GraphDatabaseOptions } from './client.ts'
 import type { GraphDatabase, GraphDatabaseInfo } from './database.ts'
 import { createQuotas } from './quotas.ts'

@@ -39,10 +39,5 @@ export function asker (database: { query: (call: GraphCall) => Promise<GraphResu
   return { read: ask('read'), write: ask('write') }
 }
 
-/** Waits for a state of the world, 20 s at most. */
-export async function until (fits: () => boolean | Promise<boolean>) {
-  for (const end = Date.now() + 20_000; !await fits();) if (Date.now() > end) throw new Error('it did not come to that'); else await new Promise(resolve => setImmediate(resolve))
-}
-
 /** The code of the error that a call ends with, or `ok`. */
 export const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'ok', error => error instanceof GatewayError ? error.code : `not a GatewayError: ${error}`)

@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { connectOnce } from '@gateway/common/state.ts'
+import { until } from '../../../tests/support/until.ts'
+import { startValkey } from '../../../tests/support/valkey.ts'
 import { freePort } from '../../../dev/free-port.ts'
 import { caller, fakeDatabase, headersOf, testApp } from '../test-support.ts'
 import { allTools } from '../tools/index.ts'
-import { knock, openReplica, openStream, openWay, post, startValkey, testTools, toolCall, until } from './test-support.ts'
+import { knock, openReplica, openStream, openWay, post, testTools, toolCall } from './test-support.ts'
 
 t.setTimeout(120_000)
 

@@ -1,29 +1,17 @@
 /** Replicas around one Valkey, and a client of the 2024-11-05 transport that shows each event. */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Type } from 'typebox'
 import type { Identity } from '@gateway/common/identity.ts'
 import { createObservability } from '@gateway/common/service.ts'
 import { openState } from '@gateway/common/state.ts'
-import { freePort } from '../../../dev/free-port.ts'
-import { startStateStore, type StateStoreOptions } from '../../../dev/programs/state-store.ts'
+import { until } from '../../../tests/support/until.ts'
 import { buildApp, databaseHealth } from '../app.ts'
 import { configOf, fakeDatabase, headersOf } from '../test-support.ts'
 import { allTools } from '../tools/index.ts'
 import { defineTool } from '../tools/tool.ts'
 import type { Bounds } from './bounds.ts'
-
-export async function startValkey (t: Test, options: Partial<StateStoreOptions> = {}) {
-  const valkey = await startStateStore({ port: await freePort(), say: () => {}, ...options })
-  t.teardown(() => valkey.stop())
-  return valkey
-}
-
-export async function until (what: string, isTrue: () => boolean | Promise<boolean>, seconds = 20) {
-  for (const end = Date.now() + seconds * 1000; !await isTrue(); await delay(10)) if (Date.now() > end) throw new Error(`waited in vain for ${what}`)
-}
 
 /** A tool that runs until the test lets it go, and one whose answer is as long as it is asked to be. */
 export function testTools () {

@@ -216,6 +216,16 @@ t.test('a batch of the 2025-03-26 revision is answered as a batch; one call with
   t.equal((await send(ada, [cancel])).statusCode, 202)
 })
 
+t.test('a batch that is too long is refused before any of it is looked at: one request does not fill the log', async t => {
+  const { app, lines } = testApp(fakeDatabase({}))
+  const unknown = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'no_such_tool', arguments: {} } }
+  const reply = await app.inject({ ...rpc(ada, ''), payload: JSON.stringify(Array(2_000).fill(unknown)) })
+  t.equal(reply.statusCode, 400)
+  t.match(reply.json(), { error: { message: /100 messages/ } })
+  t.ok(lines.length < 10, `${lines.length} lines`)
+  t.equal((await app.inject({ ...rpc(ada, ''), payload: JSON.stringify(Array(100).fill({ jsonrpc: '2.0', id: 1, method: 'ping' })) })).statusCode, 200)
+})
+
 t.test('a notification is accepted without a body, and a subscription holds no stream', async t => {
   const { app } = testApp(fakeDatabase({}))
   const accepted = await app.inject({ ...rpc(ada, ''), payload: '{"jsonrpc":"2.0","method":"notifications/initialized"}' })

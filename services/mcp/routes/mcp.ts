@@ -60,6 +60,8 @@ export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, cha
     if (call !== undefined && toolbox.certain(call.name, request.caller)) return await answerPlainly(call, request, reply)
     const body = withoutCancellations(request.body)
     if (body === undefined) throw new ValidationError('invalid_json', 'The body is empty; send a JSON-RPC message.')
+    // The SDK refuses it too, but each message has told the log by then.
+    if (Array.isArray(body) && body.length > maxBatch) throw new ValidationError('batch_too_long', `A batch has ${maxBatch} messages at most; send them in several requests.`)
     for (const { method, params } of messagesOf(body)) if (method === 'tools/call') toolbox.countUnknown(params?.name, request.log)
     request.log.info({ rpc: messagesOf(body).slice(0, 10).map(({ method }) => knownMethod(method)) }, 'mcp request')
     const authInfo = authInfoOf(request, publicUrl)
@@ -82,6 +84,9 @@ export async function mcpRoutes (app: FastifyInstance, { toolbox, publicUrl, cha
     only(app, 'POST', url)
   }
 }
+
+/** Messages in one request. */
+const maxBatch = 100
 
 /** As nginx has it, and as the SDK answers in the other era; nobody is there to read it. */
 const clientClosedRequest = 499

@@ -1,36 +1,18 @@
 /** The tools against a real FalkorDB, through the app. */
 import t from 'tap'
-import type { Identity } from '@gateway/common/identity.ts'
-import { freePort } from '../../../dev/free-port.ts'
-import { startFalkordb } from '../../../dev/programs/falkordb.ts'
-import { connectGraphDatabase } from '../graph/client.ts'
-import { caller, clients, configOf, headersOf, testApp, toolCall } from '../test-support.ts'
+import { openDatabase, openFalkordb } from '../graph/test-database.ts'
+import { caller, callThrough, clients, configOf, headersOf, testApp, toolCall } from '../test-support.ts'
 
 const ada = caller('acme')
 const reader = caller('acme', 'graph:read')
 const eve = caller('acme_x', 'graph:admin')
 
-const config = configOf()
-const falkordb = await startFalkordb({ port: await freePort(), say: () => {}, memoryBytes: 2 ** 30 })
-t.teardown(() => falkordb.stop())
-const database = await connectGraphDatabase({
-  url: falkordb.url,
-  maxRows: config.MAX_ROWS,
-  timeoutDefaultMs: config.QUERY_TIMEOUT_MS,
-  timeoutMaxMs: config.QUERY_TIMEOUT_MAX_MS,
-  queryMemoryBytes: config.QUERY_MEMORY_BYTES,
-  tenantConcurrency: config.TENANT_CONCURRENCY,
-  tenantAcl: { secrets: [config.GATEWAY_SECRET], multiTenancy: true }
-})
-t.teardown(() => database.close())
+const { url } = await openFalkordb(t)
+const { MAX_ROWS: maxRows, QUERY_TIMEOUT_MS: timeoutDefaultMs, QUERY_TIMEOUT_MAX_MS: timeoutMaxMs } = configOf()
+const database = await openDatabase(t, url, { maxRows, timeoutDefaultMs, timeoutMaxMs })
 const { app, lines } = testApp(database)
 
-const call = async (identity: Identity, name: string, args: object, era: 'legacy' | 'modern' = 'modern') => {
-  const reply = await app.inject(toolCall(era, identity, name, args))
-  const { result } = reply.json()
-  if (reply.statusCode !== 200) return { status: reply.statusCode, challenge: reply.headers['www-authenticate'] }
-  return result.isError ? JSON.parse(result.content[0].text) : result.structuredContent
-}
+const call = callThrough(app)
 
 t.test('a write and a read by the same tenant', async t => {
   const films = [{ title: 'Alien', year: 1979 }, { title: 'Aliens', year: 1986 }]

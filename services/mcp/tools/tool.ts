@@ -2,7 +2,7 @@
 import type { Static, TObject } from 'typebox'
 import type { Identity } from '@gateway/common/identity.ts'
 import type { Scope } from '@gateway/common/scopes.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../settings.ts'
 import type { GraphDatabase } from '../graph/database.ts'
 import type { Signer } from '../signed.ts'
 

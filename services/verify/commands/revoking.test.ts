@@ -1,8 +1,8 @@
 import t from 'tap'
+import { wordsOf } from '@gateway/common/command.ts'
 import { nowSeconds } from '@gateway/common/revocations.ts'
-import { freePort } from '../../../dev/free-port.ts'
-import { startStateStore } from '../../../dev/programs/state-store.ts'
-import { listThere, requestOf, revokeThere, withoutToken, wordsOf, type Words } from './revoking.ts'
+import { startValkey } from '../../../tests/support/valkey.ts'
+import { listThere, requestOf, revokeThere, withoutToken, wordNames, type Words } from './revoking.ts'
 
 const issuer = 'https://login.example'
 const other = 'https://other.example'
@@ -43,14 +43,13 @@ t.test('what cannot be done is said with what can', async t => {
     [{ TOKEN: token({ iss: issuer, jti: 'j' }), USER: 'ada' }, [issuer], /leave out USER/]
   ]
   for (const [words, issuers, lesson] of rows) t.throws(() => requestOf(words, issuers), lesson)
-  t.throws(() => wordsOf(['TENNANT=acme']), /"TENNANT" is no word/)
-  t.throws(() => wordsOf(['acme']), /is no word/)
-  t.strictSame(wordsOf(['TENANT=a=b', 'ISSUER=']), { TENANT: 'a=b', ISSUER: '' })
+  t.throws(() => wordsOf(wordNames, ['TENNANT=acme']), /"TENNANT" is no word/)
+  t.throws(() => wordsOf(wordNames, ['acme']), /is no word/)
+  t.strictSame(wordsOf(wordNames, ['TENANT=a=b', 'ISSUER=']), { TENANT: 'a=b', ISSUER: '' })
 })
 
 t.test('it says what it did, and where it could not do it', async t => {
-  const valkey = await startStateStore({ port: await freePort(), say: () => {} })
-  t.teardown(valkey.stop)
+  const valkey = await startValkey(t)
   const place = { valkeyUrl: valkey.url, issuers: [issuer] }
   const list = async () => {
     const lines: string[] = []
@@ -67,7 +66,6 @@ t.test('it says what it did, and where it could not do it', async t => {
   await t.rejects(revokeThere({ JTI: 'j', EXPIRES: 'soon' }, place), /EXPIRES must be/)
   await t.rejects(revokeThere({ TENANT: 'acme' }, { ...place, valkeyUrl: 'redis://:hidden@[' }), /^(?!.*hidden).*VALKEY_URL must be like/)
 
-  const full = await startStateStore({ port: await freePort(), say: () => {}, args: ['--maxmemory', '1'] })
-  t.teardown(full.stop)
-  await t.rejects(revokeThere({ TENANT: 'acme' }, { ...place, valkeyUrl: full.url }), { name: 'RevokingError', message: /has not confirmed it.*run the command again/ })
+  const full = await startValkey(t, { args: ['--maxmemory', '1'] })
+  await t.rejects(revokeThere({ TENANT: 'acme' }, { ...place, valkeyUrl: full.url }), { name: 'CommandError', message: /has not confirmed it.*run the command again/ })
 })

@@ -1,4 +1,5 @@
 /** What `make revoke` and `make revocations` do, wherever they run: words such as TENANT=acme become a record, and records become lines. */
+import { CommandError } from '@gateway/common/command.ts'
 import { nowSeconds, readRevocations, revoke, type Remembered, type Revocation, type RevocationKind } from '@gateway/common/revocations.ts'
 import { connectOnce, stateUrlFault } from '@gateway/common/state.ts'
 
@@ -12,37 +13,23 @@ export interface Place {
   issuers: readonly string[] | undefined
 }
 
-/** A fault of who asks: its message says what to do, and it is shown without a stack. */
-export class RevokingError extends Error {
-  override readonly name = 'RevokingError'
-}
-
 const usage = 'Say whom: make revoke TENANT=acme | USER=ada ISSUER=https://login.example.com | JTI=… ISSUER=… | GRANT=… ISSUER=… | TOKEN=…'
 
 const kindOf = { TENANT: 'tenant', USER: 'subject', JTI: 'token', GRANT: 'grant' } as const satisfies Partial<Record<keyof Words, RevocationKind>>
 
-/** The words of `NAME=value` arguments. @throws RevokingError for any other */
-export function wordsOf (args: readonly string[]): Words {
-  return Object.fromEntries(args.map(arg => {
-    const [name = ''] = arg.split('=', 1)
-    if (!arg.includes('=') || !(wordNames as readonly string[]).includes(name)) throw new RevokingError(`${JSON.stringify(name)} is no word that is known here. ${usage}`)
-    return [name, arg.slice(name.length + 1)]
-  }))
-}
-
 /**
  * The same words with TOKEN taken apart, so that the token itself goes no further. Its signature is not verified.
- * @throws RevokingError where it cannot be revoked alone
+ * @throws CommandError where it cannot be revoked alone
  */
 export function withoutToken ({ TOKEN, ...words }: Words): Words {
   if (!TOKEN) return words
   const others = given(words)
-  if (others.length > 0) throw new RevokingError(`TOKEN says all by itself; leave out ${others.join(', ')}.`)
+  if (others.length > 0) throw new CommandError(`TOKEN says all by itself; leave out ${others.join(', ')}.`)
   const { iss, jti, sub, exp } = claimsOf(TOKEN)
-  if (typeof iss !== 'string') throw new RevokingError('The token names no issuer ("iss"), and so is none that is accepted anywhere.')
+  if (typeof iss !== 'string') throw new CommandError('The token names no issuer ("iss"), and so is none that is accepted anywhere.')
   if (typeof jti !== 'string') {
     const instead = typeof sub === 'string' ? `USER=${shellWord(sub)} ISSUER=${shellWord(iss)}, which covers all that were issued to it until now` : 'TENANT=…'
-    throw new RevokingError(`The token has no "jti", so it cannot be revoked alone: make revoke ${instead}.`)
+    throw new CommandError(`The token has no "jti", so it cannot be revoked alone: make revoke ${instead}.`)
   }
   return { JTI: jti, ISSUER: iss, ...(typeof exp === 'number' && { EXPIRES: String(Math.ceil(exp)) }) }
 }
@@ -54,7 +41,7 @@ function claimsOf (token: string): Record<string, unknown> {
   } catch {
     // Said below, without a part of the token.
   }
-  throw new RevokingError('TOKEN is no JWT. Of an opaque token or an API key name what you know: JTI (the id of an API key, with ISSUER=api-key), USER or TENANT.')
+  throw new CommandError('TOKEN is no JWT. Of an opaque token or an API key name what you know: JTI (the id of an API key, with ISSUER=api-key), USER or TENANT.')
 }
 
 const shellWord = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
@@ -62,42 +49,42 @@ const given = (words: Words) => wordNames.filter(name => words[name])
 
 /**
  * What the words mean.
- * @throws RevokingError where they are too few, too many, or name an issuer that is unknown there
+ * @throws CommandError where they are too few, too many, or name an issuer that is unknown there
  */
 export function requestOf (words: Words, issuers: Place['issuers']): { revocation: Revocation, expiresAt: number | undefined } {
   const { ISSUER, EXPIRES, ...named } = withoutToken(words)
   const [name, ...more] = given(named) as Array<keyof typeof kindOf>
-  if (name === undefined) throw new RevokingError(usage)
-  if (more.length > 0) throw new RevokingError(`${[name, ...more].join(' and ')} are both set; one revocation names one thing.`)
+  if (name === undefined) throw new CommandError(usage)
+  if (more.length > 0) throw new CommandError(`${[name, ...more].join(' and ')} are both set; one revocation names one thing.`)
   const kind = kindOf[name]
   const id = named[name] as string
   if (kind === 'tenant') {
-    if (ISSUER) throw new RevokingError('A tenant is revoked whoever issued its tokens; leave ISSUER out.')
+    if (ISSUER) throw new CommandError('A tenant is revoked whoever issued its tokens; leave ISSUER out.')
     return { revocation: { kind, id, at: nowSeconds() }, expiresAt: undefined }
   }
   const issuer = ISSUER || soleOf(issuers)
-  if (issuers !== undefined && ![...issuers, 'api-key'].includes(issuer)) throw new RevokingError(`ISSUER is none that is trusted here; there are ${[...issuers, 'api-key'].join(', ')}.`)
+  if (issuers !== undefined && ![...issuers, 'api-key'].includes(issuer)) throw new CommandError(`ISSUER is none that is trusted here; there are ${[...issuers, 'api-key'].join(', ')}.`)
   return { revocation: { kind, issuer, id, ...(kind === 'subject' && { at: nowSeconds() }) }, expiresAt: EXPIRES ? Number(EXPIRES) : undefined }
 }
 
 function soleOf (issuers: Place['issuers']): string {
   const [sole, ...others] = issuers ?? []
   if (sole !== undefined && others.length === 0) return sole
-  throw new RevokingError(`Name the issuer too, exactly as "iss" of the tokens has it: ISSUER=…${others.length > 0 ? ` There are ${[sole, ...others].join(', ')}.` : ''}`)
+  throw new CommandError(`Name the issuer too, exactly as "iss" of the tokens has it: ISSUER=…${others.length > 0 ? ` There are ${[sole, ...others].join(', ')}.` : ''}`)
 }
 
 /**
  * Revokes what the words name.
  * @returns a line that says what was done
- * @throws RevokingError where the words or the place are at fault
+ * @throws CommandError where the words or the place are at fault
  */
 export async function revokeThere (words: Words, { valkeyUrl, issuers }: Place): Promise<string> {
   const { revocation, expiresAt } = requestOf(words, issuers)
-  if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt)) throw new RevokingError('EXPIRES must be whole seconds since 1970.')
+  if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt)) throw new CommandError('EXPIRES must be whole seconds since 1970.')
   if (expiresAt !== undefined && expiresAt <= nowSeconds()) return `Nothing to revoke: ${described(revocation)} has expired.`
   return await connected(valkeyUrl, async client => {
     const { heard, until } = await revoke(client, revocation, expiresAt).catch((cause: Error) => {
-      throw new RevokingError(cause instanceof TypeError ? cause.message : `Valkey has not confirmed it, so it may not hold; mend the cause and run the command again: ${cause.message}`, { cause })
+      throw new CommandError(cause instanceof TypeError ? cause.message : `Valkey has not confirmed it, so it may not hold; mend the cause and run the command again: ${cause.message}`, { cause })
     })
     const told = heard === 0 ? 'no replica was listening; each knows it at its next reading, within a minute of reaching Valkey' : `told ${heard} ${heard === 1 ? 'listener' : 'listeners'}`
     return `Revoked: ${described(revocation)}. It is remembered until ${time(until)}; ${told}.`
@@ -119,8 +106,8 @@ export async function listThere ({ valkeyUrl }: Pick<Place, 'valkeyUrl'>, print:
 
 async function connected<T> (url: string, work: (client: Awaited<ReturnType<typeof connectOnce>>) => Promise<T>): Promise<T> {
   const fault = stateUrlFault('VALKEY_URL', url)
-  if (fault !== undefined) throw new RevokingError(`${fault}.`)
-  const client = await connectOnce(url).catch((cause: Error) => { throw new RevokingError(`Valkey cannot be reached, so nothing was done: ${cause.message}`, { cause }) })
+  if (fault !== undefined) throw new CommandError(`${fault}.`)
+  const client = await connectOnce(url).catch((cause: Error) => { throw new CommandError(`Valkey cannot be reached, so nothing was done: ${cause.message}`, { cause }) })
   try {
     return await work(client)
   } finally {
@@ -137,14 +124,4 @@ function described ({ kind, issuer, id, at }: Remembered['revocation']): string 
   if (kind === 'tenant') return `all of tenant ${quoted} issued until ${time(at as number)}`
   if (kind === 'subject') return `all of ${quoted} of ${by} issued until ${time(at as number)}`
   return `${kind} ${quoted} of ${by}`
-}
-
-/** Runs a command to its end: 0 where it was done, else 1 with a line that says what to do. */
-export async function ending (work: () => Promise<void>): Promise<void> {
-  try {
-    await work()
-  } catch (error) {
-    process.stderr.write(`${error instanceof RevokingError ? error.message : (error as Error).stack}\n`)
-    process.exitCode = 1
-  }
 }

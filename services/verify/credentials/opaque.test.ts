@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
+import { until } from '../../../tests/support/until.ts'
 import type { Issuer } from '../attempt.ts'
 import { openIntrospection, type IntrospectionOptions } from '../issuers/introspection.ts'
 import { createKeySetLoader } from '../issuers/key-set.ts'
@@ -72,14 +73,6 @@ function replace (t: Test, service: Service, asked: Asked, options: Partial<Intr
   issuer.introspection = introspection
   t.teardown(async () => { await Promise.all([introspection.close(), before?.close(), close()]) })
   return introspection
-}
-
-const until = async (condition: () => boolean | Promise<boolean>) => {
-  const deadline = Date.now() + 20_000
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('it never came to that')
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
 }
 
 t.test('an active token gets its tenant, its person and its scopes, by the rules that hold for the claims of a JWT', async t => {
@@ -240,7 +233,7 @@ t.test('an issuer that goes on failing is left alone, /ready warns, and it is as
   t.equal(asked.questions.length, before, 'nobody asks while the circuit is open')
   t.match(await service.health.ready(), { checks: { [`introspection ${asked.url}`]: /^warning: / } })
   asked.instead = undefined
-  await until(async () => (await service.bearer('opaque-good')).statusCode === 200)
+  await until('the issuer to answer again', async () => (await service.bearer('opaque-good')).statusCode === 200)
   t.match(await service.health.ready(), { checks: { [`introspection ${asked.url}`]: 'ok' } })
 })
 
@@ -261,7 +254,7 @@ t.test('a flood of invented tokens piles up no questions: beyond the limit calle
   replace(t, service, asked, { maxInFlight: 10, timeoutMs: 10_000 })
   asked.instead = (_request, response) => waiting.push(response)
   const first = Array.from({ length: 10 }, (_, call) => service.bearer(`invented-${call}`))
-  await until(() => waiting.length === 8)
+  await until('all of them to wait', () => waiting.length === 8)
   const beyond = await Promise.all(Array.from({ length: 200 }, (_, call) => service.bearer(`more-${call}`)))
   t.ok(beyond.every(({ statusCode, headers }) => statusCode === 503 && headers['retry-after'] === '1'))
   t.ok(asked.connections <= 10, `${asked.connections} connections`)
@@ -320,7 +313,7 @@ t.test('an issuer of opaque tokens only needs no keys', async t => {
   const asked = await Asked.start(t)
   const service = open(t, asked)
   const keys = `issuer ${asked.url}`
-  await until(async () => (await service.health.ready()).checks[keys] === 'ok')
+  await until('readiness', async () => (await service.health.ready()).checks[keys] === 'ok')
   t.match(await service.health.ready(), { ready: true, checks: { [keys]: 'ok', [`introspection ${asked.url}`]: 'ok' } })
   t.notOk(service.lines.some(line => line.includes('publishes no key')))
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { openState, type State } from '@gateway/common/state.ts'
 import { createObservability } from '@gateway/common/service.ts'
+import { until } from '../../../tests/support/until.ts'
 import { freePort } from '../../../dev/free-port.ts'
 import { startStateStore } from '../../../dev/programs/state-store.ts'
 import { open, somebody, usual, windowStart } from './test-support.ts'
@@ -27,13 +28,6 @@ async function replica (t: Ending, limits: { tenantRequestsPerSecond?: number, s
   t.teardown(() => state.close())
   await until('the connection', () => state.connected)
   return { ...opened, state }
-}
-
-async function until (what: string, isTrue: () => boolean | Promise<boolean>) {
-  for (const end = Date.now() + 20_000; !await isTrue();) {
-    if (Date.now() > end) throw new Error(`waited 20 s for ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
 }
 
 t.test('what one replica let through, another one lets through no more', async t => {

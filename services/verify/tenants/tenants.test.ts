@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { until } from '../../../tests/support/until.ts'
 import { openService, startIssuer, trusting } from '../test-support.ts'
 import { parseTenantRegistry } from './registry.ts'
 
@@ -17,10 +17,6 @@ function withRegistry (t: Test, tenants: object, env: Record<string, string> = {
   }
   const ask = (tenant: string, claims: object = {}) => service.bearer(issuer.token({ tenant_id: tenant, ...claims }))
   return { ...service, write, askFor: ask }
-}
-
-async function until (what: string, isTrue: () => Promise<boolean>) {
-  for (const end = Date.now() + 10_000; !await isTrue(); await delay(50)) if (Date.now() > end) throw new Error(`waited 10 s for ${what}`)
 }
 
 t.test('with a registry only named tenants are served', async t => {

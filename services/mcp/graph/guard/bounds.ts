@@ -14,7 +14,7 @@ const known = (low: number, high = low): Bounds => ({ low, high })
 const sizes: Bounds = known(0, anySize)
 
 /** Functions that measure something that is already there. */
-const measures = new Set(['SIZE', 'LENGTH', 'COUNT', 'CHAR_LENGTH', 'INDEGREE', 'OUTDEGREE'])
+export const measures: ReadonlySet<string> = new Set(['SIZE', 'LENGTH', 'COUNT', 'CHAR_LENGTH', 'INDEGREE', 'OUTDEGREE'])
 /** Functions that change a number by less than one. */
 const keeps = new Set(['TOINTEGER', 'TOINT', 'FLOOR', 'CEIL', 'ROUND', 'TOFLOAT'])
 /** Parts of dates and times, by FalkorDB's names; a year has at most six digits. */

@@ -1,9 +1,12 @@
 /** Texts and lists that double at each step: FalkorDB looks at the memory of a query between its operations only, and forty steps make 2^40 characters. */
 import { refuse } from '../refusal.ts'
-import { closing, isCall, nameAt, parts, textOf, type Reading } from './reading.ts'
+import { closing, isCall, isWord, itemStart, nameAt, parts, textOf, type Reading } from './reading.ts'
+import { reckons, reductionAt, timesOf, timesTaken } from './reductions.ts'
 
 /** Doublings of one query. */
 const maxDoublings = 16
+/** How many times the first value a named value may hold: `WITH s + s AS s` again and again. */
+const maxGrowth = 4_096
 /** Characters of a parameter that may stand for each match of replace(). */
 const maxReplacement = 10_000
 
@@ -11,54 +14,57 @@ const ends = new Set([',', '|', '=', 'AS', 'WITH', 'RETURN', 'WHERE', 'AND', 'OR
 
 /** @throws QueryError query_grows */
 export function noGrowth (reading: Reading) {
-  const { tokens } = reading
+  const { query, tokens } = reading
   let doublings = 0
   const chains: Array<Set<string>> = [new Set()]
-  const accumulators = accumulatorsOf(reading)
+  const sizes = new Map<string, number>()
   for (const [index, token] of tokens.entries()) {
-    const { text } = token
+    const { text, start } = token
     const chain = chains.at(-1) as Set<string>
+    const reduction = reductionAt(reading, index)
+    if (reduction !== undefined && !reckons(reading, reduction) && timesTaken(reading, reduction) > 1) {
+      refuse('query_grows', query, start, 'Each round of this reduce() makes its value twice as long, which soon is more than there is memory.', "Take the value once in each round: reduce(text = '', word IN words | text + word).")
+    }
+    if (isWord(reading, index, 'UNION')) sizes.clear()
+    if (isWord(reading, index, 'AS') && named(reading, index, sizes) > maxGrowth) refuse('query_grows', query, start, 'Step by step this query makes a value many times as large, which soon is more than there is memory.', 'Take each value once in each WITH.')
     if (isCall(reading, index, 'REPLACE')) replacement(reading, index)
     if (text === '(' || text === '[' || text === '{') chains.push(new Set())
     else if (text === ')' || text === ']' || text === '}') {
       if (chains.length > 1) chains.pop()
-    } else if (ends.has(text)) {
-      // [s, s] doubles as s + s does.
-      if (text !== ',' || accumulators.length === 0) chain.clear()
-    } else if (token.kind === 'word' || token.kind === 'name') {
-      if (!isAddend(reading, index)) continue
-      const name = nameAt(reading, index) as string
-      const accumulates = accumulators.some(({ name: own, from, until }) => own === name && index > from && index < until)
-      const listed = tokens[index - 1]?.text !== '+' && tokens[index + 1]?.text !== '+'
-      if (listed && !accumulates) continue
+    } else if (ends.has(text)) chain.clear()
+    else if ((token.kind === 'word' || token.kind === 'name') && isAddend(reading, index)) {
+      const name = textOf(reading, index, endOf(reading, index))
       if (!chain.has(name)) chain.add(name)
-      else if (accumulates || ++doublings > maxDoublings) {
-        refuse('query_grows', reading.query, token.start, `${accumulates ? 'Each round of this reduce() makes its value' : 'Each of many steps makes a value'} twice as long, which soon is more than there is memory.`, 'Add each value once: reduce(text = \'\', word IN words | text + word).')
-      }
+      else if (++doublings > maxDoublings) refuse('query_grows', query, start, 'Each of many steps makes a value twice as long, which soon is more than there is memory.', 'Add each value once.')
     }
   }
 }
 
-/** A variable as a whole, between + signs or the commas of a list. */
-function isAddend ({ tokens }: Reading, index: number): boolean {
+/** Notes how large the value before an AS is, counted in the first values that it is made of. */
+function named (reading: Reading, as: number, sizes: Map<string, number>): number {
+  const name = nameAt(reading, as + 1)
+  if (name === undefined) return 0
+  let size = 0
+  for (const [of, times] of timesOf(reading, [itemStart(reading, as), as], new Set(sizes.keys()))) size += times * sizes.get(of)!
+  sizes.set(name, Math.max(1, size))
+  return size
+}
+
+/** A variable or a part of one between + signs. */
+function isAddend (reading: Reading, index: number): boolean {
+  const { tokens } = reading
   const before = tokens[index - 1]?.text ?? ''
-  const after = tokens[index + 1]?.text ?? ''
-  return (before === '+' || after === '+' || before === '[' || before === ',') && !['.', '$', ':', '-', '*', '/'].includes(before) && !['.', '(', '[', ':', '*', '/', '-'].includes(after)
+  const after = tokens[endOf(reading, index)]?.text ?? ''
+  return (before === '+' || after === '+') && !['.', '$', '-', '*', '/'].includes(before) && !['(', ':', '*', '/', '-'].includes(after)
 }
 
-/** Of each reduce() that does not begin with a number: its name and where its body is. */
-function accumulatorsOf (reading: Reading): Array<{ name: string, from: number, until: number }> {
-  const found = []
-  for (const index of reading.tokens.keys()) {
-    if (!isCall(reading, index, 'REDUCE') || reading.tokens[index + 3]?.text !== '=') continue
-    const [first, body] = parts(reading, index + 1, bar)
-    if (first === undefined || body === undefined || (reading.tokens[index + 4]?.kind === 'number' && reading.tokens[index + 5]?.text === ',')) continue
-    found.push({ name: nameAt(reading, index + 2) ?? '', from: body[0] - 1, until: closing(reading, index + 1) })
-  }
-  return found
+/** Index behind a variable and the keys and indexes that follow it. */
+function endOf (reading: Reading, index: number): number {
+  const { tokens } = reading
+  let at = index + 1
+  while (tokens[at]?.text === '.' || tokens[at]?.text === '[') at = tokens[at]!.text === '.' ? at + 2 : closing(reading, at) + 1
+  return at
 }
-
-const bar: ReadonlySet<string> = new Set(['|'])
 
 function replacement (reading: Reading, index: number) {
   const [text, , by] = parts(reading, index + 1)

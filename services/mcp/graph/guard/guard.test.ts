@@ -34,6 +34,13 @@ t.test('a range is judged by its parameters, and by what the query says of its v
   }
 })
 
+t.test('28: a reduce() as people write it passes', async t => {
+  for (const body of ["text = '', x IN $words | text + x", "text = '', x IN $words | CASE WHEN text = '' THEN x ELSE text + ', ' + x END", 'seen = [], x IN $words | CASE WHEN x IN seen THEN seen ELSE seen + x END', 'all = [], x IN $words | all + [x, size(all)]', 'most = head($words), x IN $words | CASE WHEN x > most THEN x ELSE most END', 'f = [0, 1], i IN range(1, 50) | [f[1], f[0] + f[1]]',
+    'a = {sum: 0, n: 0}, x IN $words | {sum: a.sum + x, n: a.n + 1}', 'p = 1, i IN range(1, 200000) | p * i % 1000003', 's = 0, x IN $words | s + x * x', 's = 0, i IN range(1, 20000) | CASE WHEN i % 3 = 0 THEN s + i ELSE s END', 'flat = [], l IN [[1], [2]] | flat + [x IN l WHERE NOT x IN flat | x]']) {
+    t.ok(guardQuery(`RETURN reduce(${body}) AS r`, { words: [1, 2] }), body)
+  }
+})
+
 t.test('maps of parameters that FalkorDB would take seconds for are refused', async t => {
   const wide = (keys: number) => Object.fromEntries(Array.from({ length: keys }, (_, i) => [`k${i}`, i]))
   t.ok(guardQuery('RETURN $m', { m: wide(9_000), rows: Array.from({ length: 10_000 }, () => ({ a: 1, b: 2, c: 3 })) }))
@@ -43,5 +50,5 @@ t.test('maps of parameters that FalkorDB would take seconds for are refused', as
 
 t.test('docs/cypher.md names the limits that hold', async t => {
   const page = readFileSync(new URL('../../../../docs/cypher.md', import.meta.url), 'utf8')
-  for (const limit of [`${maxQueryBytes} bytes, ${maxTokens} words`, `| ${maxDepth} deep`, `| nodes in patterns | ${maxPatternNodes} |`, `| OPTIONAL MATCH | ${maxOptionalMatches} |`, `\`range()\` | ${maxRange} |`, `% ${maxRange + 1})`, `one another | ${maxRounds} |`, `list | ${maxAppends} |`, `| ${maxPathCount}; more than one only with \`maxLen\` up to ${maxPathLength} |`, `| ${maxIterations} |`, `at least | ${maxLeastHops} |`]) t.match(page, limit, limit)
+  for (const limit of [`${maxQueryBytes} bytes, ${maxTokens} words`, `| ${maxDepth} deep`, `| nodes in patterns | ${maxPatternNodes} |`, `| OPTIONAL MATCH | ${maxOptionalMatches} |`, `\`range()\` | ${maxRange} |`, `% ${maxRange + 1})`, `one another | ${maxRounds} |`, `alone | ${maxAppends} |`, `| ${maxPathCount}; more than one only with \`maxLen\` up to ${maxPathLength} |`, `| ${maxIterations} |`, `at least | ${maxLeastHops} |`]) t.match(page, limit, limit)
 })

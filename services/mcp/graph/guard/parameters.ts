@@ -1,5 +1,5 @@
 /** What FalkorDB 4.16 takes seconds or its life for in parameters. The codec (literals.ts) bounds their depth, and the names and values themselves. */
-import { refuse } from '../literals.ts'
+import { refuse } from '../values/literals.ts'
 
 /** FalkorDB looks for each key of a map among all those before it: 10,000 take half a second, 30,000 three, and no timeout ends that. */
 const maxKeyComparisons = 100_000_000

@@ -4,7 +4,8 @@
  */
 import { refuse } from '../refusal.ts'
 import { boundsOf, type Bounds } from './bounds.ts'
-import { closing, isCall, isWord, nameAt, parts, type Reading } from './reading.ts'
+import { closing, isCall, isWord, itemStart, nameAt, parts, type Reading } from './reading.ts'
+import { reckons, reductionAt } from './reductions.ts'
 
 /** Numbers that one range() may make; 16 bytes each. */
 export const maxRange = 1_000_000
@@ -39,7 +40,6 @@ export function boundedRanges (reading: Reading) {
       const loopsOver = isWord(reading, index - 1, 'IN')
       if (loopsOver) repeat(length, index)
       if (loopsOver) setOrForget(names, nameAt(reading, index - 2), values)
-      if (loopsOver && length > maxAppends && appends(reading, index - 2)) tooManyAppends(query, tokens[index]!.start)
       const after = closing(reading, index + 1) + 1
       if (isWord(reading, after, 'AS')) {
         if (!unwinds) lists.set(nameAt(reading, after + 1) ?? '', length)
@@ -47,11 +47,13 @@ export function boundedRanges (reading: Reading) {
     } else if (isWord(reading, index, 'IN') && !isCall(reading, index + 1, 'RANGE')) {
       const times = lists.get(nameAt(reading, index + 1) ?? '')
       if (times !== undefined) repeat(times, index)
-      if (times !== undefined && times > maxAppends && appends(reading, index - 1)) tooManyAppends(query, tokens[index]!.start)
       const before = tokens[index - 2]?.text
       if (before === '[' || before === '(' || before === ',') names.delete(nameAt(reading, index - 1) ?? '')
     } else if (isWord(reading, index, 'AS')) setOrForget(names, nameAt(reading, index + 1), named(reading, index, names))
-    else if (isCall(reading, index, 'REDUCE')) names.delete(nameAt(reading, index + 2) ?? '')
+    else if (isCall(reading, index, 'REDUCE')) {
+      names.delete(nameAt(reading, index + 2) ?? '')
+      fewAppends(reading, index, names, lists)
+    }
   }
 }
 
@@ -83,22 +85,13 @@ function unknown (reading: Reading, index: number): never {
 /** What is known of the value before an AS: of the expression, or of each element of the list that is unwound. */
 function named (reading: Reading, as: number, names: ReadonlyMap<string, Bounds>): Bounds | undefined {
   const { tokens } = reading
-  let from = as
-  for (let depth = 0; from > 0; from--) {
-    const { text } = tokens[from - 1]!
-    if (text === ')' || text === ']' || text === '}') depth++
-    else if (text === '(' || text === '[' || text === '{') {
-      if (--depth < 0) break
-    } else if (depth === 0 && (text === ',' || begins.some(word => isWord(reading, from - 1, word)))) break
-  }
+  const from = itemStart(reading, as)
   if (!isWord(reading, from - 1, 'UNWIND')) return isWord(reading, from - 1, 'YIELD') ? undefined : boundsOf(reading, from, as, names)
   if (isCall(reading, from, 'RANGE')) return closing(reading, from + 1) === as - 1 ? rangeAt(reading, from, names).values : undefined
   if (tokens[from]?.text === '[' && closing(reading, from) === as - 1) return union(parts(reading, from).map(([start, end]) => boundsOf(reading, start, end, names)))
   const given = tokens[from]?.text === '$' && from + 2 === as ? reading.parameters[nameAt(reading, from + 1) ?? ''] : undefined
   return Array.isArray(given) && given.every(value => typeof value === 'number') ? union((given as number[]).map(value => ({ low: value, high: value }))) : undefined
 }
-
-const begins = ['WITH', 'RETURN', 'DISTINCT', 'UNWIND', 'YIELD', 'AS']
 
 function union (values: Array<Bounds | undefined>): Bounds | undefined {
   let all: Bounds = { low: 0, high: 0 }
@@ -109,14 +102,12 @@ function union (values: Array<Bounds | undefined>): Bounds | undefined {
   return all
 }
 
-/** Whether the loop variable at an index is that of a reduce() that begins with something else than a number: `reduce(s = '', x IN …`. */
-function appends (reading: Reading, index: number): boolean {
-  const { tokens } = reading
-  if (tokens[index - 1]?.text !== ',') return false
-  const first = tokens.findLastIndex((token, at) => at < index && token.text === '=')
-  return first > 2 && isCall(reading, first - 3, 'REDUCE') && tokens[first + 1]?.kind !== 'number' && tokens[first + 1]?.text !== '-'
-}
-
-function tooManyAppends (query: string, position: number): never {
-  refuse('query_range_too_long', query, position, `A reduce() that builds a text or a list takes at most ${maxAppends} rounds here: each one copies what there is.`, 'Use a list comprehension: [i IN range(1, 20000) | …], or UNWIND the range and collect().')
+/** A reduce() over a long range may only reckon with numbers. */
+function fewAppends (reading: Reading, index: number, names: ReadonlyMap<string, Bounds>, lists: ReadonlyMap<string, number>) {
+  const { query, tokens } = reading
+  const reduction = reductionAt(reading, index)
+  if (reduction === undefined || reckons(reading, reduction)) return
+  const [from] = reduction.list
+  const rounds = isCall(reading, from, 'RANGE') ? rangeAt(reading, from, names).length : lists.get(nameAt(reading, from) ?? '') ?? 0
+  if (rounds > maxAppends) refuse('query_range_too_long', query, tokens[from]!.start, `A reduce() that builds a text or a list takes at most ${maxAppends} rounds here: each one copies what there is.`, 'Use a list comprehension: [i IN range(1, 20000) | …], or UNWIND the range and collect().')
 }

@@ -65,3 +65,19 @@ const comma: ReadonlySet<string> = new Set([','])
 
 /** The text of a stretch of tokens, alike for all ways of spacing it. */
 export const textOf = ({ query, tokens }: Reading, from: number, until: number) => tokens.slice(from, until).map(({ start, end }) => query.slice(start, end)).join(' ')
+
+/** Index where the expression begins that stands before the AS at an index. */
+export function itemStart (reading: Reading, as: number): number {
+  const { tokens } = reading
+  let from = as
+  for (let depth = 0; from > 0; from--) {
+    const { text } = tokens[from - 1]!
+    if (closes.has(text)) depth++
+    else if (opens.has(text)) {
+      if (--depth < 0) break
+    } else if (depth === 0 && (text === ',' || begins.some(word => isWord(reading, from - 1, word)))) break
+  }
+  return from
+}
+
+const begins = ['WITH', 'RETURN', 'DISTINCT', 'UNWIND', 'YIELD', 'AS']

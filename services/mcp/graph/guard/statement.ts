@@ -39,3 +39,16 @@ export function noCommentAtDot ({ query, tokens }: Reading) {
   const bad = tokens.find((token, index) => token.afterComment && (token.text === '.' || tokens[index - 1]?.text === '.'))
   if (bad !== undefined) refuse('query_bad_comment', query, bad.start, 'A comment stands beside a dot.', 'Move the comment in front of the name, or leave it out.')
 }
+
+/** What a string may stand behind, beside these signs; anywhere else it is no Cypher. */
+const beforeStrings = new Set(['RETURN', 'WITH', 'DISTINCT', 'BY', 'WHEN', 'THEN', 'ELSE', 'CASE', 'IN', 'CONTAINS', 'AND', 'OR', 'XOR', 'NOT', 'WHERE', 'UNWIND', 'FROM', 'LIMIT', 'SKIP', 'SET', 'DELETE',
+  '(', '[', ',', ':', '|', '=', '<', '>', '+', '-', '*', '/', '%', '^', '=~', '..'])
+
+/**
+ * Behind a string that stands where none may, FalkorDB's parser goes on as if what is inside were Cypher: `CALL { "RETURN [x IN [x IN …" }`.
+ * @throws QueryError query_misplaced_string
+ */
+export function stringsAreOperands ({ query, tokens }: Reading) {
+  const bad = tokens.find(({ kind }, index) => kind === 'string' && index > 0 && !beforeStrings.has(tokens[index - 1]!.text))
+  if (bad !== undefined) refuse('query_misplaced_string', query, bad.start, 'A string stands where none can be.', "Put names into `backticks`, and write keys of maps without quotes: {name: 'x'}")
+}

@@ -1,7 +1,7 @@
 import { ValidationError } from '@gateway/common/errors.ts'
 import { normalizeGraphName } from '@gateway/common/tenants.ts'
 import { graphKey } from '../../graph/name.ts'
-import { forgetSchema } from '../../graph/schema.ts'
+import { forgetSchema } from '../../graph/schema/schema.ts'
 import { visible } from '../../text.ts'
 import { defineTool, Question, type CallContext, type ToolAnswer } from '../tool.ts'
 import { checkState, writeState } from './confirmation.ts'

@@ -1,8 +1,8 @@
 /** A plan as an answer, for falkordb_explain and falkordb_profile. */
 import type { QueryTarget } from '../../graph/database.ts'
 import { guardQuery } from '../../graph/guard.ts'
-import { indexAdvice, scansWithFilter } from '../../graph/index-advice.ts'
-import { readIndexes, type Reader } from '../../graph/indexes.ts'
+import { indexAdvice, scansWithFilter } from '../../graph/schema/index-advice.ts'
+import { readIndexes, type Reader } from '../../graph/schema/indexes.ts'
 import { graphKey } from '../../graph/name.ts'
 import type { Place } from '../../results.ts'
 import { fenced, jsonBytes, visible } from '../../text.ts'

@@ -1,8 +1,7 @@
 /** falkordb_explain and falkordb_profile on a real FalkorDB, through the app. */
 import t from 'tap'
-import type { Identity } from '@gateway/common/identity.ts'
 import { openDatabase, openFalkordb } from '../../graph/test-database.ts'
-import { caller, configOf, testApp, toolCall } from '../../test-support.ts'
+import { caller, callThrough, configOf, testApp, toolCall } from '../../test-support.ts'
 
 const ada = caller('acme')
 const reader = caller('acme', 'graph:read')
@@ -12,12 +11,7 @@ const database = await openDatabase(t, url, { maxRows: configOf().MAX_ROWS })
 const { app, lines } = testApp(database)
 t.teardown(() => app.close())
 
-const call = async (identity: Identity, name: string, args: object, era: 'legacy' | 'modern' = 'modern') => {
-  const reply = await app.inject(toolCall(era, identity, name, args))
-  if (reply.statusCode !== 200) return { status: reply.statusCode, challenge: reply.headers['www-authenticate'] }
-  const { result } = reply.json()
-  return result.isError ? JSON.parse(result.content[0].text) : { ...result.structuredContent, text: result.content[0].text }
-}
+const call = callThrough(app)
 const count = async () => (await call(reader, 'falkordb_read_query', { graphName: 'films', query: 'MATCH (n) RETURN count(n) AS n' })).data[0].n
 
 await call(ada, 'falkordb_query', { graphName: 'films', query: 'UNWIND range(1, 20) AS i CREATE (:Film {n: i})' })

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../settings.ts'
 import type { ToolSpec } from '../tool.ts'
 
 export const listGraphsSpec = (config: Config) => ({

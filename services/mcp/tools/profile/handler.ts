@@ -1,4 +1,4 @@
-import { forgetSchema } from '../../graph/schema.ts'
+import { forgetSchema } from '../../graph/schema/schema.ts'
 import { missingIndexes, planAnswer, planTarget } from '../explain/answer.ts'
 import { defineTool } from '../tool.ts'
 import { profileSpec } from './spec.ts'

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Identity } from '@gateway/common/identity.ts'
 import { openDatabase, openFalkordb } from '../../graph/test-database.ts'
 import { createSigner } from '../../signed.ts'
-import { caller, clients, secret, testApp, toolCall } from '../../test-support.ts'
+import { caller, callThrough, clients, secret, testApp, toolCall } from '../../test-support.ts'
 
 const { url } = await openFalkordb(t)
 const maxRows = 50
@@ -12,10 +12,7 @@ const { app } = testApp(database, { settings: { MAX_ROWS: String(maxRows), MAX_R
 t.teardown(() => app.close())
 
 const ada = caller('acme')
-const call = async (identity: Identity, name: string, args: object) => {
-  const { result } = (await app.inject(toolCall('modern', identity, name, args))).json()
-  return result.isError ? JSON.parse(result.content[0].text) : { ...result.structuredContent, text: result.content[0].text }
-}
+const call = callThrough(app)
 const read = (args: object, identity = ada) => call(identity, 'falkordb_read_query', { graphName: 'numbers', ...args })
 
 const query = 'MATCH (n:N) RETURN n.n AS n ORDER BY n'

@@ -1,6 +1,6 @@
 import { graphKey } from '../../graph/name.ts'
 import { guardQuery } from '../../graph/guard.ts'
-import { forgetSchema } from '../../graph/schema.ts'
+import { forgetSchema } from '../../graph/schema/schema.ts'
 import { queryAnswer } from '../../results.ts'
 import type { CallContext, ToolAnswer } from '../tool.ts'
 import { readCursor, writeCursor } from './cursor.ts'

@@ -1,8 +1,8 @@
 /** What a caller is told of a query that took long. */
 import { GatewayError } from '@gateway/common/errors.ts'
 import type { GraphResult, QueryTarget } from '../../graph/database.ts'
-import { indexAdvice, scansWithFilter } from '../../graph/index-advice.ts'
-import { readIndexes } from '../../graph/indexes.ts'
+import { indexAdvice, scansWithFilter } from '../../graph/schema/index-advice.ts'
+import { readIndexes } from '../../graph/schema/indexes.ts'
 import type { CallContext } from '../tool.ts'
 
 /** Time inside FalkorDB in milliseconds above which a query's plan is looked at. */

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../settings.ts'
 import { queryInput, queryOutput } from '../query/spec.ts'
 import type { ToolSpec } from '../tool.ts'
 

@@ -1,7 +1,7 @@
 /** A schema as an answer: every label by name first, then their properties, then values, as far as they fit. */
-import { cypherName } from '../../graph/cypher-names.ts'
-import { createIndexStatement } from '../../graph/indexes.ts'
-import type { GraphSchema, SchemaConstraint, SchemaLabel, SchemaProperty, SchemaRelationship } from '../../graph/schema.ts'
+import { cypherName } from '../../graph/schema/cypher-names.ts'
+import { createIndexStatement } from '../../graph/schema/indexes.ts'
+import type { GraphSchema, SchemaConstraint, SchemaLabel, SchemaProperty, SchemaRelationship } from '../../graph/schema/schema.ts'
 import type { Place } from '../../results.ts'
 import { fenced, jsonBytes, visible } from '../../text.ts'
 import type { ToolAnswer } from '../tool.ts'
@@ -35,6 +35,9 @@ interface Shown {
 /** Bytes kept for all that is no entry. */
 const frameBytes = 3_072
 
+/** Entries one after the other that are tried in vain. */
+const maxMisses = 50
+
 /**
  * The answer of falkordb_schema. Structured content and text, as they travel in JSON, stay together below `maxBytes`; `truncated` says that names or
  * properties were left out, for which labels with few nodes go first.
@@ -44,12 +47,18 @@ export function schemaAnswer (schema: GraphSchema, place: Place, maxBytes: numbe
   let left = maxBytes - frameBytes
   // One round for each detail: all names come before the first property, and all properties before the first value.
   for (let detail = 0; detail < details.length; detail++) {
+    let misses = 0
     for (const one of shown) {
       if (one.detail < detail - 1) continue
       const form = one.entry.forms[detail]?.()
       if (form === undefined) continue
       const bytes = sizeOf(form)
-      if (bytes - one.bytes > left) continue
+      if (bytes - one.bytes > left) {
+        // The rest fits hardly better, and writing it out would hold up everybody.
+        if (++misses === maxMisses) break
+        continue
+      }
+      misses = 0
       left -= bytes - one.bytes
       Object.assign(one, { detail, form, bytes })
     }

@@ -1,6 +1,6 @@
 import { NotFoundError } from '@gateway/common/errors.ts'
 import { graphKey } from '../../graph/name.ts'
-import { readSchema, type GraphSchema } from '../../graph/schema.ts'
+import { readSchema, type GraphSchema } from '../../graph/schema/schema.ts'
 import { defineTool } from '../tool.ts'
 import { schemaAnswer } from './answer.ts'
 import { schemaSpec } from './spec.ts'

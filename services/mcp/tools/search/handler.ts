@@ -1,6 +1,6 @@
 import { NotFoundError, ValidationError } from '@gateway/common/errors.ts'
-import { canBeNamed } from '../../graph/cypher-names.ts'
-import { createIndexStatement, readIndexes, type GraphIndex } from '../../graph/indexes.ts'
+import { canBeNamed } from '../../graph/schema/cypher-names.ts'
+import { createIndexStatement, readIndexes, type GraphIndex } from '../../graph/schema/indexes.ts'
 import { graphKey } from '../../graph/name.ts'
 import { queryAnswer } from '../../results.ts'
 import { defineTool } from '../tool.ts'

@@ -1,8 +1,8 @@
 /** falkordb_search on a real FalkorDB, through the app. */
 import t from 'tap'
-import type { Identity } from '@gateway/common/identity.ts'
-import { openDatabase, openFalkordb, until } from '../../graph/test-database.ts'
-import { caller, clients, configOf, testApp, toolCall } from '../../test-support.ts'
+import { until } from '../../../../tests/support/until.ts'
+import { openDatabase, openFalkordb } from '../../graph/test-database.ts'
+import { caller, callThrough, clients, configOf, testApp, toolCall } from '../../test-support.ts'
 
 const ada = caller('acme')
 const reader = caller('acme', 'graph:read')
@@ -12,10 +12,7 @@ const database = await openDatabase(t, url, { maxRows: configOf().MAX_ROWS })
 const { app, lines } = testApp(database)
 t.teardown(() => app.close())
 
-const call = async (identity: Identity, name: string, args: object) => {
-  const { result } = (await app.inject(toolCall('modern', identity, name, args))).json()
-  return result.isError ? JSON.parse(result.content[0].text) : { ...result.structuredContent, text: result.content[0].text }
-}
+const call = callThrough(app)
 const write = (query: string, parameters?: object) => call(ada, 'falkordb_query', { graphName: 'docs', query, parameters })
 const search = (args: object) => call(reader, 'falkordb_search', { graphName: 'docs', ...args })
 interface Found { node: { properties: { n: number } }, score: number }
@@ -24,7 +21,7 @@ const numbers = async (args: object) => {
   return error ?? (data as Found[]).map(({ node }) => node.properties.n)
 }
 /** FalkorDB fills an index in the background. */
-const built = () => until(async () => (await call(reader, 'falkordb_read_query', { graphName: 'docs', query: "CALL db.indexes() YIELD status WHERE status <> 'OPERATIONAL' RETURN status" })).data.length === 0)
+const built = () => until('the indexes', async () => (await call(reader, 'falkordb_read_query', { graphName: 'docs', query: "CALL db.indexes() YIELD status WHERE status <> 'OPERATIONAL' RETURN status" })).data.length === 0)
 
 await write(`CREATE (:Doc {n: 1, title: 'ap-erp | x/_ manual'}), (:Doc {n: 2, title: 'plain ap word'}), (:Doc {n: 3, title: 'hello world', body: 'other'}),
   (:Doc {n: 4, title: 'other', body: 'hello'}), (:Doc {n: 5, title: 'Café foo–bar 東京タワー Über “quoted” don\\'t 2020 inf', \`odd-key p.x\`: 'strange'})`)

@@ -1,6 +1,6 @@
 /** The administrator's connection for what may take its time: the control connection would look as if FalkorDB were away meanwhile. */
 import { Connection, type Send } from './connection.ts'
-import { sendFailure, unavailable } from './failures.ts'
+import { ownFailure, unavailable } from './failures.ts'
 
 /** Commands run one after the other; the connection is opened when it is needed. */
 export class Background {
@@ -33,7 +33,7 @@ export class Background {
       }
       return await this.#connection.send(command)
     } catch (error) {
-      throw sendFailure(error, { key: command[2] ?? '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
+      throw ownFailure(error, command[2])
     }
   }
 }

@@ -1,6 +1,6 @@
 /** RESP2, the language of FalkorDB's connections (https://valkey.io/topics/protocol/): a command as text, and a reply from the pieces in which it comes. */
 import { ErrorReply } from '@redis/client'
-import type { Raw } from './values.ts'
+import type { Raw } from '../values/values.ts'
 
 /** A command in the form that servers read: an array of bulk strings. */
 export function encodeCommand (command: readonly string[]): string {
@@ -29,6 +29,8 @@ export class ReplyReader {
   #wanted = 1
   /** Arrays that have begun; a loop instead of recursion, because a caller decides how deep they lie. */
   readonly #open: Array<{ items: unknown[], left: number }> = []
+  /** Texts, numbers and arrays that it has read so far. */
+  values = 0
 
   /**
    * @returns undefined until the reply is whole
@@ -67,6 +69,7 @@ export class ReplyReader {
         case kind.array: {
           const left = integer(bytes, at + 1, end)
           if (left > 0) {
+            this.values++
             this.#open.push({ items: [], left })
             at = next
             continue
@@ -96,6 +99,7 @@ export class ReplyReader {
 
   /** Puts a value where it belongs. @returns whether the reply is whole now */
   #place (value: unknown, at: number, length: number): boolean {
+    this.values++
     for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
       top.items.push(value)
       if (--top.left > 0) return false

@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RESP_TYPES, type RedisClientType } from '@redis/client'
 import { FalkorDB } from 'falkordb'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Send } from './connection.ts'
-import { sendFailure, unavailable } from './failures.ts'
-import type { Raw } from './values.ts'
 import { within } from '@gateway/common/within.ts'
+import type { Raw } from '../values/values.ts'
+import type { Send } from './connection.ts'
+import { ownFailure, unavailable } from './failures.ts'
 
 /** How long FalkorDB may take to answer what needs no work, and past a query's own timeout, ms. */
 export const graceMs = 2_000
@@ -54,7 +54,7 @@ export class Control {
     try {
       return await this.send(command)
     } catch (error) {
-      throw sendFailure(error, { key: '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
+      throw ownFailure(error)
     }
   }
 

@@ -4,8 +4,8 @@
  * call of that function on hidden parameters: the query's text gets no value of the caller, and nothing is appended to it.
  */
 import { QueryError } from '@gateway/common/errors.ts'
-import { guardQuery } from './guard.ts'
-import { tokens } from './lexer.ts'
+import { guardQuery, maxQueryBytes } from '../guard.ts'
+import { tokens } from '../lexer.ts'
 import { encodeLiteral, encodeName, isPlainObject, keyPattern, refuse, typedValue } from './literals.ts'
 import { isIsoDate, isIsoDatetime, isIsoDuration, isIsoTime } from './temporal.ts'
 
@@ -27,7 +27,9 @@ export function bindParameters (query: string, parameters: unknown): BoundQuery 
   if (!isPlainObject(parameters)) refuse('parameters', 'must be an object of names and values')
   const header: string[] = []
   const expressions = new Map<string, string>()
+  let hiddenCount = 0
   const hide: Hide = literal => {
+    if (++hiddenCount > maxHidden) tooMany()
     // No caller's name has a blank.
     const hidden = `\`gateway ${header.length}\``
     header.push(`${hidden}=${literal} `)
@@ -45,6 +47,11 @@ export function bindParameters (query: string, parameters: unknown): BoundQuery 
     // FalkorDB does not count the blanks between the parameters and the query.
     : { text: `CYPHER ${header.join('')}${body}`, originalOffset: counter(query, body, changes, body.length - body.trimStart().length) }
 }
+
+/** What a caller's query must not name: the value of one may stand where the guard takes it for missing, such as in range(). */
+const hiddenName = /^`gateway \d+`$/
+/** More of them do not fit into a query, each of which needs its `$name`. */
+const maxHidden = Math.floor(maxQueryBytes / '$`gateway 0`'.length)
 
 /** Makes a parameter that the caller does not see, and returns what stands for it in a query. */
 type Hide = (literal: string) => string
@@ -110,6 +117,7 @@ function substitute (query: string, expressions: ReadonlyMap<string, string>): {
   let copied = 0
   const found = tokens(query)
   for (const [index, token] of found.entries()) {
+    if (token.kind === 'name' && hiddenName.test(query.slice(token.start, token.end))) refuse('parameters', 'cannot be asked for as `gateway 0` and so on: those are named by the gateway; use another name')
     const name = token.text === '$' ? found[index + 1] : undefined
     if (name === undefined) continue
     const expression = expressions.get(query.slice(name.start, name.end).replaceAll('`', ''))
@@ -117,6 +125,7 @@ function substitute (query: string, expressions: ReadonlyMap<string, string>): {
     body += query.slice(copied, token.start)
     const madeFrom = body.length
     body += ` ${expression} `
+    if (body.length > maxQueryBytes) tooMany()
     copied = name.end
     changes.push({ from: token.start, until: copied, madeFrom, madeUntil: body.length })
   }
@@ -125,12 +134,16 @@ function substitute (query: string, expressions: ReadonlyMap<string, string>): {
   return { body, changes }
 }
 
+function tooMany (): never {
+  refuse('parameters', 'hold more dates, times, durations or vectors than fit into a query; pass them as strings or lists and call the function in the query: date(row.day), vecf32(row.embedding)')
+}
+
 function guardLonger (body: string) {
   try {
     guardQuery(body)
   } catch (error) {
     if (!(error instanceof QueryError)) throw error
-    refuse('parameters', 'hold more dates, times, durations or vectors than fit into a query; pass them as strings or lists and call the function in the query: date(row.day), vecf32(row.embedding)')
+    tooMany()
   }
 }
 

@@ -1,8 +1,8 @@
 /** Values on their way through a real FalkorDB and back. */
 import t from 'tap'
 import fc from 'fast-check'
+import { asker, openAdmin, openDatabase, openFalkordb } from '../test-database.ts'
 import type { GraphEdge, GraphNode, GraphPath } from './elements.ts'
-import { asker, openAdmin, openDatabase, openFalkordb } from './test-database.ts'
 
 const { url } = await openFalkordb(t)
 const database = await openDatabase(t, url)
@@ -120,6 +120,20 @@ t.test('21: no name and no text of a parameter is ever read as Cypher', async t 
     t.equal(await echo(hostile), hostile)
     t.same(await echo([{ $date: '2026-01-01' }, hostile]), [{ $date: '2026-01-01' }, hostile])
   }
+})
+
+t.test('a query cannot ask for the parameters that stand for a typed value: the guard has not seen them where it looks', async t => {
+  const v = [{ $date: '2026-01-01' }, 1_000_000_000]
+  for (const reference of ['$`gateway 1`', '$ `gateway 1`', '$/* x */`gateway 1`', 'a$`gateway 1`']) {
+    await t.rejects(read(`UNWIND range(1, ${reference}) AS x RETURN sum(x), $v`, { v }), { type: 'ValidationError', code: 'invalid_parameters', message: /named by the gateway/ }, reference)
+  }
+  t.strictSame((await read('WITH 1 AS `gateway x` RETURN `gateway x`, $v', { v })).rows, [[1, v]])
+})
+
+t.test('a typed value that stands in a query a thousand times is refused before the query has been made', async t => {
+  const v = Array(100_000).fill({ $float: 'NaN' })
+  await t.rejects(read(`RETURN ${Array(3_000).fill('$v').join(',')}`, { v }), { type: 'ValidationError', code: 'invalid_parameters', message: /more dates, times, durations or vectors than fit/ })
+  await t.rejects(read('RETURN $v', { v: Array(100_000).fill({ $date: '2026-01-01' }) }), { type: 'ValidationError', code: 'invalid_parameters', message: /more dates, times, durations or vectors than fit/ })
 })
 
 t.test('a parameter may be named like the word that begins the header', async t => {

@@ -2,8 +2,8 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ErrorReply } from '@redis/client'
+import type { Raw } from '../values/values.ts'
 import { encodeCommand, ReplyReader } from './resp.ts'
-import type { Raw } from './values.ts'
 
 /** Where a FalkorDB is, and as whom its URL would have one come. */
 export interface Address {
@@ -33,10 +33,13 @@ export class NotSentError extends Error {}
 export class ReplyTooLargeError extends Error {}
 
 /** The socket ended while an answer was owed. */
-export class WireLostError extends Error {}
+class WireLostError extends Error {}
 
 const connectMs = 2_000
 const keepAliveMs = 5_000
+
+/** Of the longest reply: an empty list is four bytes on the wire and a hundred in memory, so bytes alone bound nothing. */
+const leastBytesPerValue = 32
 
 interface Owed { reader: ReplyReader, bytes: number, resolve: (reply: Raw) => void, reject: (error: Error) => void }
 
@@ -107,6 +110,7 @@ export class Wire {
     } catch (error) {
       return this.#close(error as Error)
     }
+    if (owed.reader.values > this.#maxReplyBytes / leastBytesPerValue) return this.#close(new ReplyTooLargeError(`a reply has more than one value for each ${leastBytesPerValue} of the ${this.#maxReplyBytes} bytes that it may have`))
     if (read === undefined) return
     this.#owed = undefined
     if (read.reply instanceof Error) owed.reject(read.reply)

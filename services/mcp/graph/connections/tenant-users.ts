@@ -7,7 +7,7 @@ import { LRUCache } from 'lru-cache'
 import { DatabaseError } from '@gateway/common/errors.ts'
 import { deriveKeys } from '@gateway/common/secrets.ts'
 import { encodeTenant, tenantPrefix } from '@gateway/common/tenants.ts'
-import { sendFailure } from './failures.ts'
+import { ownFailure } from './failures.ts'
 import type { Send } from './connection.ts'
 
 export interface TenantUserOptions {
@@ -22,7 +22,7 @@ export interface TenantUser { name: string, password: string }
 interface Entry { readonly user: TenantUser, made?: Promise<void> | undefined }
 
 /** What a tenant's queries may be; nothing administrative. Other rights: another version in userPrefix. */
-export const allowedCommands = ['graph.query', 'graph.ro_query', 'graph.explain', 'graph.profile', 'graph.delete'] as const
+const allowedCommands = ['graph.query', 'graph.ro_query', 'graph.explain', 'graph.profile', 'graph.delete'] as const
 const userPrefix = 'gateway-v1'
 /** Switched off and without any right: made to see whether users can be made. */
 const trialUser = 'gateway-trial'
@@ -94,7 +94,7 @@ export class TenantUsers {
       await this.#send(['ACL', 'SETUSER', name, 'reset', ...rules])
       this.#refused = false
     } catch (error) {
-      const failure = sendFailure(error, { key: '', query: '', mode: 'read', originalOffset: () => 0 }, 'read')
+      const failure = ownFailure(error)
       if (failure.code === 'database_unavailable') throw failure
       this.#refused = true
       throw new DatabaseError('database_refused', 'FalkorDB does not let the gateway make this tenant\'s user; whoever runs it finds the cause in /ready and the log.', { cause: error })

@@ -1,8 +1,8 @@
 /** Which index a query lacks, by FalkorDB's own plan of it. */
+import { tokens, type Token } from '../lexer.ts'
+import { isName } from '../nesting.ts'
 import { cypherName } from './cypher-names.ts'
 import { createIndexStatement, type GraphIndex } from './indexes.ts'
-import { tokens, type Token } from './lexer.ts'
-import { isName } from './nesting.ts'
 
 export interface AdviceInput {
   /** Lines of GRAPH.EXPLAIN or GRAPH.PROFILE. */
@@ -24,7 +24,9 @@ export function indexAdvice ({ plan, query, indexes }: AdviceInput): string[] {
   if (scans.length === 0) return []
   const notes = new Set<string>()
   const { patterns, compared } = readQuery(query)
+  const ranges = rangesByLabel(indexes)
   for (const { variable, labels, inline } of patterns) {
+    if (notes.size >= maxNotes) break
     const properties = [...inline, ...(variable === undefined ? [] : compared.get(variable) ?? [])]
     if (properties.length === 0) continue
     if (labels.length === 0 && variable !== undefined && scans.includes(`All Node Scan | (${variable})`)) {
@@ -32,12 +34,22 @@ export function indexAdvice ({ plan, query, indexes }: AdviceInput): string[] {
     }
     const label = labels.find(label => scans.some(scan => scansLabel(scan, variable, label)))
     if (label === undefined) continue
+    const indexed = ranges.get(label)
     for (const property of properties) {
-      if (indexes.some(index => index.kind === 'range' && index.on === 'node' && index.label === label && index.properties.includes(property))) continue
+      if (indexed?.has(property)) continue
       notes.add(`No index on :${cypherName(label)}(${cypherName(property)}), so every :${cypherName(label)} is read: ${createIndexStatement({ kind: 'range', on: 'node', label, properties: [property] })}`)
     }
   }
   return [...notes].slice(0, maxNotes)
+}
+
+/** Properties with a range index, by label: a caller's query may compare hundreds on hundreds of patterns, in a graph of a thousand indexes. */
+function rangesByLabel (indexes: readonly GraphIndex[]): Map<string, Set<string>> {
+  const ranges = new Map<string, Set<string>>()
+  for (const { kind, on, label, properties } of indexes) {
+    if (kind === 'range' && on === 'node') ranges.set(label, new Set([...ranges.get(label) ?? [], ...properties]))
+  }
+  return ranges
 }
 
 /** Whether a plan reads whole labels in order to filter: only then is it worth reading the indexes. */

@@ -1,7 +1,7 @@
 /** The indexes of a graph: reading them, and the statements that create them. */
-import type { CallContext } from '../tools/tool.ts'
+import type { CallContext } from '../../tools/tool.ts'
+import type { GraphTarget } from '../database.ts'
 import { cypherName, cypherString } from './cypher-names.ts'
-import type { GraphTarget } from './database.ts'
 
 export interface GraphIndex {
   kind: 'range' | 'fulltext' | 'vector'

@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t from 'tap'
 import { makePair } from '@gateway/common/test-certificate.ts'
-import { freePort } from '../../../dev/free-port.ts'
-import { asker, codeOf, openAdmin, openDatabase, openFalkordb, until, type Teardown } from './test-database.ts'
+import { until } from '../../../../tests/support/until.ts'
+import { freePort } from '../../../../dev/free-port.ts'
+import { asker, codeOf, openAdmin, openDatabase, openFalkordb, type Teardown } from '../test-database.ts'
 import { addressOf, Wire } from './wire.ts'
 
 const { url } = await openFalkordb(t)
@@ -43,10 +44,19 @@ t.test('27: memory never holds more than the limit of a reply that has no end', 
   t.ok(sent < 50_000_000, `${sent} bytes were sent`)
 })
 
+t.test('27: nor does a reply of few bytes and very many values fill the memory: one that ends is cut like one that has no end', async t => {
+  const bounded = await openDatabase(t, url, { maxReplyBytes: 200_000 })
+  const { read } = asker(bounded, 'tiny')
+  const empty = Array(5_000).fill([])
+  await asker(bounded, 'tiny').write('CREATE ()')
+  await t.rejects(read('RETURN $empty', { empty }), { type: 'QueryError', code: 'result_too_large', status: 400 })
+  t.strictSame((await read('RETURN $empty', { empty: empty.slice(0, 2_000) })).rows, [[empty.slice(0, 2_000)]], 'the next call goes through, and so do fewer values')
+})
+
 t.test('what nobody asked for ends the connection, so that no answer can be another’s', async t => {
   const early = await openServer(t, async socket => { socket.write('-ERR max number of clients reached\r\n') })
   const first = await Wire.open(early.address, 1_000)
-  await until(() => !first.open)
+  await until('the loss', () => !first.open)
   await t.rejects(first.send(['PING']), { message: /connection is closed/ })
   const twice = await openServer(t, async socket => {
     await once(socket, 'data')
@@ -102,11 +112,11 @@ t.test('rediss:// is TLS to a server whose certificate is for that name', async 
   await write('CREATE (:N {text: $text})', { text: 'ü'.repeat(50_000) })
   t.strictSame((await read('MATCH (n:N) RETURN n.text')).rows, [['ü'.repeat(50_000)]])
   await server.stop()
-  await until(() => !database.up)
+  await until('the loss', () => !database.up)
   t.equal(await codeOf(read('RETURN 1')), 'database_unavailable')
   await start()
-  await until(() => database.up)
-  await until(async () => await codeOf(write('CREATE (:Back)')) === 'ok')
+  await until('the connection', () => database.up)
+  await until('a write', async () => await codeOf(write('CREATE (:Back)')) === 'ok')
   t.strictSame((await read('MATCH (n) RETURN labels(n)')).rows, [[['Back']]])
 })
 

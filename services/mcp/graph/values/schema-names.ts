@@ -6,7 +6,7 @@
  * running it. So each query is sent with the version of the names that its reply will be read by.
  */
 import { LRUCache } from 'lru-cache'
-import type { Send } from './connection.ts'
+import type { Send } from '../connections/connection.ts'
 import { decodeReply, type Raw, type SchemaNames } from './values.ts'
 
 export interface VersionedNames extends SchemaNames {

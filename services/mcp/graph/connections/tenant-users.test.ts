@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
-import { freePort } from '../../../dev/free-port.ts'
-import { deleteTenant } from '../commands/deleting.ts'
-import { exportTenant } from '../commands/exporting.ts'
-import { importGraphs } from '../commands/importing.ts'
-import { administering, placeOf } from '../commands/place.ts'
-import { createQuotas } from './quotas.ts'
-import { asker, codeOf, openAdmin, openDatabase, openFalkordb, until, type Teardown } from './test-database.ts'
+import { until } from '../../../../tests/support/until.ts'
+import { freePort } from '../../../../dev/free-port.ts'
+import { deleteTenant } from '../../commands/deleting.ts'
+import { exportTenant } from '../../commands/exporting.ts'
+import { importGraphs } from '../../commands/importing.ts'
+import { administering, placeOf } from '../../commands/place.ts'
+import { createQuotas } from '../quotas.ts'
+import { asker, codeOf, openAdmin, openDatabase, openFalkordb, type Teardown } from '../test-database.ts'
 import { literally, TenantUsers } from './tenant-users.ts'
 
 const secret = 'a-secret-for-tests-0123456789abcdef'
@@ -79,7 +80,7 @@ t.test('no query ever ran as the administrator', async t => {
 t.test('24: tenants whose names are patterns or look alike have users of their own', async t => {
   const tenants = ['a*', 'a', 'a_', 'a_b', 'a?', '*', '[a-z]', 'A', 'ä', '漢字', '\\', 'a=5F', 'x y', 'a:b', 'default']
   const own = await openDatabase(t, url)
-  const { graphKey } = await import('./name.ts')
+  const { graphKey } = await import('../name.ts')
   const key = (tenant: string) => graphKey(tenant, 'odd', true).key
   const call = (tenant: string, of: string, query: string, mode: 'read' | 'write') => own.query({ tenant, key: key(of), query, parameters: {}, mode, timeoutMs: 2_000, maxRows: 10 })
   for (const [index, tenant] of tenants.entries()) await call(tenant, tenant, `CREATE (:N {i: ${index}})`, 'write')
@@ -105,7 +106,7 @@ t.test('29: no password is seen by who watches the database', async t => {
   const watched = await openDatabase(t, url)
   await asker(watched, 'watched').write('CREATE (:W)')
   await admin('ACL', 'DELUSER', userOf('watched').name)
-  await until(async () => await codeOf(asker(watched, 'watched').read('MATCH (n) RETURN n')) === 'ok')
+  await until('the tenant\'s user', async () => await codeOf(asker(watched, 'watched').read('MATCH (n) RETURN n')) === 'ok')
   const slow = JSON.stringify(await admin('SLOWLOG', 'GET', '100'))
   await admin('CONFIG', 'SET', 'slowlog-log-slower-than', '10000')
   const { password } = userOf('watched')
@@ -118,7 +119,7 @@ t.test('a user that somebody took away or changed is made anew', async t => {
   const { read, write } = asker(database, 'lost')
   await write('CREATE (:L)')
   const { name } = userOf('lost')
-  const back = () => until(async () => await codeOf(read('MATCH (n:L) RETURN n')) === 'ok')
+  const back = () => until('the tenant\'s user', async () => await codeOf(read('MATCH (n:L) RETURN n')) === 'ok')
   await admin('ACL', 'DELUSER', name)
   await back()
   await admin('ACL', 'SETUSER', name, 'resetpass', '>other')
@@ -236,14 +237,14 @@ t.test('after a restart of the database users are made anew, on whatever connect
   const second = await openFalkordb(t, { port })
   const again = await openAdmin(t, second.url)
   t.equal((await again('ACL', 'LIST') as unknown as string[]).length, 1, 'no user but its own')
-  await until(async () => await codeOf(one.write('MERGE (:One)')) === 'ok')
-  await until(async () => await codeOf(two.write('MERGE (:Two)')) === 'ok')
+  await until('a write', async () => await codeOf(one.write('MERGE (:One)')) === 'ok')
+  await until('a write', async () => await codeOf(two.write('MERGE (:Two)')) === 'ok')
   t.strictSame((await one.read('MATCH (n) RETURN labels(n)')).rows, [[['One']]])
   t.strictSame((await two.read('MATCH (n) RETURN labels(n)')).rows, [[['Two']]])
   t.equal(await codeOf(one.read('MATCH (n) RETURN n', {}, { key: 'two_g' })), 'database_refused')
 })
 
-const securityPage = await readFile(new URL('../../../docs/security.md', import.meta.url), 'utf8')
+const securityPage = await readFile(new URL('../../../../docs/security.md', import.meta.url), 'utf8')
 const rightsOf = (user: string) => (new RegExp(`^ACL SETUSER ${user} .*$`, 'm').exec(securityPage)?.[0] ?? '').split(' ')
 
 t.test('the rights that docs/security.md names are all that the gateway asks of the database', async t => {
@@ -259,7 +260,7 @@ t.test('the rights that docs/security.md names are all that the gateway asks of 
   await write('CREATE (:N)')
   t.strictSame((await read('MATCH (n) RETURN labels(n)')).rows, [[['N']]])
   t.equal(await codeOf(asker(gateway, 'acme', 'second').write('CREATE (:N)')), 'quota_graphs')
-  await until(async () => /cmdstat_graph\.memory\S*:calls=[1-9]/i.test(String(await operator('INFO', 'commandstats'))))
+  await until('the memory to be asked for', async () => /cmdstat_graph\.memory\S*:calls=[1-9]/i.test(String(await operator('INFO', 'commandstats'))))
   t.strictSame(await gateway.keys('acme', 'acme_'), ['acme_g'])
   await gateway.ping()
   await gateway.remove({ tenant: 'acme', key: 'acme_g' })

@@ -1,7 +1,7 @@
 /** What FalkorDB says when it fails, in the gateway's errors. Its own words go into details.hint, never into a message: messages are logged, and its words quote queries. */
 import { DatabaseError, NotFoundError, QueryError, RateLimitError, TimeoutError, type ErrorOptions, type GatewayError } from '@gateway/common/errors.ts'
 import { ClientClosedError, ClientOfflineError, ErrorReply } from '@redis/client'
-import { lineAndColumn } from './refusal.ts'
+import { lineAndColumn } from '../refusal.ts'
 import { NotSentError, ReplyTooLargeError } from './wire.ts'
 
 export interface FailedCall {
@@ -23,6 +23,9 @@ export function sendFailure (cause: unknown, call: FailedCall, mode: 'read' | 'w
   const sent = !(cause instanceof NotSentError || cause instanceof ClientOfflineError || cause instanceof ClientClosedError)
   return mode === 'write' && sent ? outcomeUnknown(cause) : unavailable(cause)
 }
+
+/** A failure of what the gateway asks for itself. @param key of the graph that it is about */
+export const ownFailure = (cause: unknown, key = '') => sendFailure(cause, { key, query: '', mode: 'read', originalOffset: () => 0 }, 'read')
 
 /** FalkorDB answers when a query has ended: what it wrote is there. */
 function tooLarge (cause: Error, mode: 'read' | 'write'): GatewayError {
@@ -65,7 +68,7 @@ const rules: Rule[] = [
  * The error for a reply of FalkorDB that is an error.
  * @param said its text
  */
-export function databaseFailure (said: string, call: FailedCall): GatewayError {
+function databaseFailure (said: string, call: FailedCall): GatewayError {
   const rule = rules.find(({ when }) => when.test(said))
   const error = rule?.error(said, call) ?? new QueryError('query_failed', 'FalkorDB could not run the query.', { details: { position: 0, hint: publicWords(said, call) } })
   if (error instanceof DatabaseError) error.cause = new Error(publicWords(said, call))
@@ -82,5 +85,5 @@ function syntaxError (said: string, call: FailedCall): GatewayError {
 
 /** Without the key, which names a tenant, and without the text of a search, which may be a parameter's value. */
 function publicWords (said: string, { key }: FailedCall): string {
-  return said.trim().replaceAll(key, '<graph>').replace(/^(RediSearch: .*?) (?:near|at offset) .*$/s, '$1').slice(0, 500)
+  return (key === '' ? said : said.replaceAll(key, '<graph>')).trim().replace(/^(RediSearch: .*?) (?:near|at offset) .*$/s, '$1').slice(0, 500)
 }

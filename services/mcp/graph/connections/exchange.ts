@@ -9,6 +9,8 @@ export class Exchange {
   #connection: Connection | undefined
   #abandoned = false
   #writing = false
+  /** FalkorDB has taken a write; what is asked after it only reads its result. */
+  #written = false
   /** The quotas are to be told when the call has ended: a write was sent, or a new graph announced to them. */
   counted = false
   /** Of the command sent last: `ok`, or the code of its error. */
@@ -47,7 +49,7 @@ export class Exchange {
   giveUp () {
     this.#abandoned = true
     if (this.#connection !== undefined) this.#connection.overdue = true
-    return this.#writing ? outcomeUnknown() : new TimeoutError('query_timeout', 'FalkorDB has not ended the query in its time.', { details: { hint: 'Ask for less, or raise timeoutMs.' } })
+    return this.#writing || this.#written ? outcomeUnknown() : new TimeoutError('query_timeout', 'FalkorDB has not ended the query in its time.', { details: { hint: 'Ask for less, or raise timeoutMs.' } })
   }
 
   async #send (command: readonly string[], mode: 'read' | 'write') {
@@ -58,6 +60,7 @@ export class Exchange {
     try {
       const reply = await this.#connection.send(command)
       this.outcome = 'ok'
+      this.#written ||= this.#writing
       return reply
     } catch (error) {
       const failure = sendFailure(error, this.#call, mode)

@@ -1,9 +1,9 @@
 /** Advice by the plans of a real FalkorDB. */
 import t from 'tap'
+import { caller, configOf } from '../../test-support.ts'
+import { asker, openDatabase, openFalkordb } from '../test-database.ts'
 import { indexAdvice } from './index-advice.ts'
 import { readIndexes } from './indexes.ts'
-import { caller, configOf } from '../test-support.ts'
-import { asker, openDatabase, openFalkordb } from './test-database.ts'
 
 const { url } = await openFalkordb(t)
 const database = await openDatabase(t, url)
@@ -48,4 +48,13 @@ t.test('the plan of a profile gives the same advice', async t => {
   const query = 'MATCH (n:P) WHERE n.s = 3 RETURN n'
   const plan = await database.profile({ tenant: 'acme', key: 'acme_g', query, parameters: undefined, timeoutMs: 1_000 })
   t.strictSame(indexAdvice({ plan, query, indexes }), [lacksS])
+})
+
+t.test('all indexes are looked at once, however many patterns and comparisons a query has: nobody else waits for that', t => {
+  let looks = 0
+  const many = Array.from({ length: 100 }, (_, number) => ({ get kind () { looks++; return 'range' as const }, on: 'node' as const, label: `L${number}`, properties: ['s'] }))
+  const query = `MATCH ${Array(50).fill('(n:L1)').join(', ')} WHERE ${Array(50).fill('n.s = 1').join(' AND ')} RETURN n`
+  t.strictSame(indexAdvice({ plan: ['Results', '    Filter', '        Node By Label Scan | (n:L1)'], query, indexes: many }), [])
+  t.equal(looks, many.length)
+  t.end()
 })

@@ -1,8 +1,8 @@
 /** The schema of a graph, kept for a short while: what labels, relationships, properties, indexes and constraints it has. */
 import { LRUCache } from 'lru-cache'
-import type { GraphDatabase, GraphTarget } from './database.ts'
+import type { GraphDatabase, GraphTarget } from '../database.ts'
+import { graphKey } from '../name.ts'
 import type { GraphIndex, Reader } from './indexes.ts'
-import { graphKey } from './name.ts'
 import { readWholeSchema } from './schema-reading.ts'
 
 /** A property of a label or of a relationship type, as far as a sample shows. */

@@ -1,7 +1,7 @@
 /** Reads a graph's schema in a few queries, whatever the number of its labels: counts that FalkorDB keeps, and samples. */
 import { QueryError, TimeoutError } from '@gateway/common/errors.ts'
+import type { GraphTarget } from '../database.ts'
 import { canBeNamed, cypherName } from './cypher-names.ts'
-import type { GraphTarget } from './database.ts'
 import { indexColumns, indexesOf, type IndexRow, type Reader } from './indexes.ts'
 import type { GraphSchema, SchemaConstraint, SchemaPattern, SchemaProperty } from './schema.ts'
 

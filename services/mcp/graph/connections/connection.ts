@@ -2,9 +2,9 @@
 import { ErrorReply } from '@redis/client'
 import { DatabaseError } from '@gateway/common/errors.ts'
 import { within } from '@gateway/common/within.ts'
+import type { Raw } from '../values/values.ts'
 import { unavailable } from './failures.ts'
 import type { TenantUsers } from './tenant-users.ts'
-import type { Raw } from './values.ts'
 import { Wire, type Address } from './wire.ts'
 
 /** Sends one command; the reply's integers are strings. */
