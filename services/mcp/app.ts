@@ -4,6 +4,7 @@ import { createChallenge } from '@gateway/common/challenge.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
 import { addHealthRoutes, createApp, Health, type Observability } from '@gateway/common/service.ts'
 import type { State } from '@gateway/common/state.ts'
+import { bodies } from './bodies.ts'
 import type { Config } from './settings.ts'
 import type { GraphDatabase } from './graph/database.ts'
 import { measureDatabase } from './graph-metrics.ts'
@@ -48,6 +49,7 @@ export function buildApp ({ config, database, observability, health, state, boun
     bounds: { ...usualBounds(config.MAX_RESULT_BYTES), ...bounds }
   })
   app.register(identity, { secret: config.GATEWAY_SECRET })
+  app.register(bodies, { maxBytes: config.MAX_BODY_BYTES })
   app.register(mcpRoutes, { toolbox, publicUrl: config.PUBLIC_URL, challenge, ...(extend && { extend }) })
   app.register(apiRoutes, { toolbox, challenge })
   app.register(sseRoutes, { toolbox, publicUrl: config.PUBLIC_URL, exchange, ...(extend && { extend }) })

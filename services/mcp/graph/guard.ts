@@ -9,7 +9,7 @@ import { plainIndexOptions } from './guard/index-options.ts'
 import { guardParameters } from './guard/parameters.ts'
 import { boundedRanges } from './guard/ranges.ts'
 import { fewOptionalMatches, fewTokens, shallowAndFewPatterns } from './guard/size.ts'
-import { noCommentAtDot, noLoadCsv, oneStatement, plainStart, stringsAreOperands } from './guard/statement.ts'
+import { noCommentAtDot, noCommentBehindSubquery, noLoadCsv, oneStatement, plainStart, stringsAreOperands } from './guard/statement.ts'
 import { noGrowth } from './guard/growth.ts'
 import { subqueriesEndWell } from './guard/subqueries.ts'
 import type { Reading } from './guard/reading.ts'
@@ -27,6 +27,7 @@ const checks: ReadonlyArray<(reading: Reading) => void> = [
   fewTokens,
   noLoadCsv,
   noCommentAtDot,
+  noCommentBehindSubquery,
   oneStatement,
   stringsAreOperands,
   shallowAndFewPatterns,

@@ -1,5 +1,5 @@
 /** What can be said of an integer expression before it runs: between which numbers its value lies. */
-import { closing, nameAt, parts, textOf, type Reading } from './reading.ts'
+import { closing, isWord, nameAt, parts, textOf, type Reading } from './reading.ts'
 
 export interface Bounds {
   low: number
@@ -7,6 +7,8 @@ export interface Bounds {
   /** An expression whose value nobody knows, to which the numbers are added: `n.year` in `n.year + 5`. */
   base?: string
 }
+
+type Stretch = [from: number, until: number]
 
 /** What a size counts as, for nobody knows it: sums of sizes then make a range that is accepted, a product of two makes one that is not. */
 const anySize = 1_001
@@ -77,7 +79,8 @@ export function boundsOf (reading: Reading, from: number, until: number, names: 
       const end = closing(reading, at)
       value = boundsOf(reading, at + 1, end, names)
       at = end + 1
-    } else if (token.kind === 'word' || token.kind === 'name') {
+    } else if (isWord(reading, at, 'CASE')) value = cut()
+    else if (token.kind === 'word' || token.kind === 'name') {
       value = tokens[at + 1]?.text === '(' ? call() : variable()
     } else return undefined
     const postfix = at
@@ -87,6 +90,27 @@ export function boundsOf (reading: Reading, from: number, until: number, names: 
     const base = textOf(reading, start, at)
     // Two calls of rand() are two numbers.
     return /\brand/i.test(base) ? undefined : { low: 0, high: 0, base }
+  }
+
+  /** `CASE WHEN x > 100 THEN 100 ELSE x END`, the least of two, has an upper bound whatever x is. */
+  function cut (): Bounds | undefined {
+    const [start, words] = [at, ['WHEN', 'THEN', 'ELSE', 'END'].map(word => findWord(word))]
+    at = words[3]! + 1
+    const [when, then, otherwise, end] = words as [number, number, number, number]
+    const sign = tokens.findIndex(({ text }, index) => index > when && (text === '>' || text === '<'))
+    if (when !== start + 1 || !(sign > when && sign < then && then < otherwise && otherwise < end && end < until)) return undefined
+    const right = tokens[sign + 1]?.text === '=' ? sign + 2 : sign + 1
+    const most = boundsOf(reading, right, then, names)
+    const branches: [Stretch, Stretch] = [[then + 1, otherwise], [otherwise + 1, end]]
+    const [cutOff, same] = tokens[sign]!.text === '>' ? branches : branches.reverse() as [Stretch, Stretch]
+    const instead = boundsOf(reading, ...cutOff, names)
+    if (textOf(reading, ...same) !== textOf(reading, when + 1, sign) || /\brand/i.test(textOf(reading, ...same))) return undefined
+    return most === undefined || instead === undefined || most.base !== undefined || instead.base !== undefined ? undefined : known(-Infinity, Math.max(most.high, instead.high))
+  }
+
+  const findWord = (word: string) => {
+    const found = tokens.findIndex((_, index) => index > at && isWord(reading, index, word))
+    return found < 0 ? tokens.length : found
   }
 
   function variable (): Bounds | undefined {

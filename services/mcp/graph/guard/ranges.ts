@@ -70,7 +70,9 @@ function rangeAt (reading: Reading, index: number, names: ReadonlyMap<string, Bo
   const start = reading.tokens[index]!.start
   if (from === undefined || to === undefined || from.base !== to.base) return unknown(reading, index)
   const slowest = step?.base === undefined && step !== undefined && step.low * step.high > 0 ? Math.min(Math.abs(step.low), Math.abs(step.high)) : 1
-  const length = Math.floor(Math.max(Math.abs(to.high - from.low), Math.abs(to.low - from.high)) / slowest) + 1
+  // Upwards, as without a step, a range to a smaller number is empty.
+  const upwards = step !== undefined && step.base === undefined && step.low > 0
+  const length = Math.floor(Math.max(0, to.high - from.low, upwards ? 0 : from.high - to.low) / slowest) + 1
   if (!(length <= maxRange + 1)) refuse('query_range_too_long', reading.query, start, `This range may have more than ${maxRange} numbers.`, 'Take a shorter range.')
   return { length, values: from.base === undefined ? { low: Math.min(from.low, to.low), high: Math.max(from.high, to.high) } : undefined }
 }
@@ -79,7 +81,7 @@ function unknown (reading: Reading, index: number): never {
   const [, last = [index + 2, index + 2]] = parts(reading, index + 1)
   const { query, tokens } = reading
   const shown = query.slice(tokens[last[0]]?.start, tokens[last[1] - 1]?.end).slice(0, 80)
-  refuse('query_range_unknown', query, tokens[index]!.start, 'How long this range gets depends on values that nobody knows before the query runs; a long one ends the database.', `Bound it by a remainder, which leaves values up to ${maxRange} as they are: range(0, (${shown}) % ${maxRange + 1}). Parameters and size() need none.`)
+  refuse('query_range_unknown', query, tokens[index]!.start, 'How long this range gets depends on values that nobody knows before the query runs; a long one ends the database.', `Bound it by a remainder, which leaves values up to ${maxRange} as they are: range(0, (${shown}) % ${maxRange + 1}), or cut it off: CASE WHEN x > 100 THEN 100 ELSE x END. Parameters and size() need none.`)
 }
 
 /** What is known of the value before an AS: of the expression, or of each element of the list that is unwound. */

@@ -1,6 +1,6 @@
 /** One statement, that begins as one and reaches nothing outside the graph. */
 import { refuse } from '../refusal.ts'
-import type { Reading } from './reading.ts'
+import { closing, isWord, type Reading } from './reading.ts'
 
 /**
  * FalkorDB reads `CYPHER name=value …` and bare `name=value` before a query as parameters; EXPLAIN and PROFILE would be ignored or run the query.
@@ -38,6 +38,22 @@ export function noLoadCsv ({ query, tokens }: Reading) {
 export function noCommentAtDot ({ query, tokens }: Reading) {
   const bad = tokens.find((token, index) => token.afterComment && (token.text === '.' || tokens[index - 1]?.text === '.'))
   if (bad !== undefined) refuse('query_bad_comment', query, bad.start, 'A comment stands beside a dot.', 'Move the comment in front of the name, or leave it out.')
+}
+
+/**
+ * FalkorDB 4.16 writes out the `*` of a RETURN or WITH at the wrong place of its tree where a comment stands behind a subquery or FOREACH before it,
+ * and ends some queries later.
+ * @throws QueryError query_bad_comment
+ */
+export function noCommentBehindSubquery (reading: Reading) {
+  const { query, tokens } = reading
+  const all = tokens.some(({ text }, index) => text === '*' && ['RETURN', 'WITH', 'DISTINCT'].some(word => isWord(reading, index - 1, word)))
+  if (!all) return
+  for (const index of tokens.keys()) {
+    const opens = (isWord(reading, index, 'CALL') && tokens[index + 1]?.text === '{') || (isWord(reading, index, 'FOREACH') && tokens[index + 1]?.text === '(')
+    const next = opens ? tokens[closing(reading, index + 1) + 1] : undefined
+    if (next?.afterComment) refuse('query_bad_comment', query, next.start, 'A comment stands behind a subquery or FOREACH, and all variables (*) are asked for.', 'Leave the comment out, or name what to return in place of *.')
+  }
 }
 
 /** What a string may stand behind, beside these signs; anywhere else it is no Cypher. */
