@@ -289,7 +289,7 @@ t.test('a FalkorDB that hangs is told from one that works, and calls end without
   const { read, write } = asker(hung, 'readers')
   await Promise.all([read('RETURN 1'), read('RETURN 1')])
   proxy.silence(true)
-  const calls = [codeOf(read('MATCH (n:N) RETURN n', {}, { timeoutMs: 100 })), codeOf(write('MATCH (n:N) SET n.y = 1', {}, { timeoutMs: 100 }))]
+  const calls = [codeOf(asker(hung, 'readers', 'other').read('RETURN 1', {}, { timeoutMs: 100 })), codeOf(write('MATCH (n:N) SET n.y = 1', {}, { timeoutMs: 100 }))]
   t.strictSame(await Promise.all(calls), ['query_timeout', 'write_outcome_unknown'])
   await until('the silence to be noticed', () => !hung.up)
   const start = Date.now()

@@ -11,6 +11,7 @@ import type { GraphCall, GraphDatabase, GraphDatabaseInfo, GraphResult, GraphTar
 import { Exchange } from './connections/exchange.ts'
 import type { FailedCall } from './connections/failures.ts'
 import type { FairQueueOptions } from './connections/fair-queue.ts'
+import { GraphTurns } from './connections/graph-turns.ts'
 import { applyLimits, wantedLimits, type LimitName, type Limits, type ToldLimits } from './limits.ts'
 import { bindParameters } from './values/parameters.ts'
 import { sharePlaces } from './connections/places.ts'
@@ -74,6 +75,7 @@ class Database implements GraphDatabase {
   readonly #background: Background
   readonly #quotas: Quotas | undefined
   readonly #pool: Pool
+  readonly #turns = new GraphTurns()
   /** Everybody's graphs: FalkorDB does nothing else meanwhile, and no tenant's place is taken by it. */
   readonly #list = oneAtATime(() => this.#control.ask(['GRAPH.LIST']))
   readonly #places: FairQueueOptions = { places: 1, placesPerTenant: 1, waitingPerTenant: 1 }
@@ -248,7 +250,7 @@ class Database implements GraphDatabase {
     const gone = () => reject(exchange.abandon(signal?.reason))
     if (signal?.aborted) gone()
     signal?.addEventListener('abort', gone)
-    this.#pool.run(tenant, { ms: timeoutMs, signal }, connection => exchange.on(connection, work)).then(resolve, reject).finally(() => {
+    this.#pool.run(tenant, { ms: timeoutMs, signal }, connection => this.#turns.run(call.key, call.mode, { ms: exchange.timeoutMs, signal }, () => exchange.on(connection, work))).then(resolve, reject).finally(() => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', gone)
       if (exchange.counted) this.#quotas?.wrote(tenant, call.key)

@@ -5,6 +5,7 @@
 import { boundedPaths } from './guard/paths.ts'
 import { fewLabelsInCycles } from './guard/cycles.ts'
 import { fewLeastHops } from './guard/hops.ts'
+import { fewLabelsInPredicates } from './guard/predicates.ts'
 import { plainIndexOptions } from './guard/index-options.ts'
 import { guardParameters } from './guard/parameters.ts'
 import { boundedRanges } from './guard/ranges.ts'
@@ -34,6 +35,7 @@ const checks: ReadonlyArray<(reading: Reading) => void> = [
   fewOptionalMatches,
   fewLeastHops,
   fewLabelsInCycles,
+  fewLabelsInPredicates,
   subqueriesEndWell,
   plainIndexOptions,
   boundedRanges,

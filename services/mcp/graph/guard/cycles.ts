@@ -1,22 +1,19 @@
 /** A path of variable length from a node with two labels back to itself ends FalkorDB 4.16: `MATCH (n:A:B)-[*1..3]->(n)`. With one label, or in WHERE, it is well. */
 import { refuse } from '../refusal.ts'
+import { labelsOf } from './labels.ts'
 import { closing, nameAt, type Reading } from './reading.ts'
 
 /** @throws QueryError query_cycle_has_labels */
 export function fewLabelsInCycles (reading: Reading) {
   const { query, tokens } = reading
-  const labels = new Map<string, Set<string>>()
   const cycles = new Map<string, number>()
   for (const [index, { text }] of tokens.entries()) {
     const name = nameAt(reading, index + 1)
-    if (text !== '(' || name === undefined) continue
-    const own = labels.get(name) ?? new Set()
-    labels.set(name, own)
-    for (let at = index + 2; tokens[at]?.text === ':'; at += 2) own.add(nameAt(reading, at + 1) ?? '')
-    if (nameAt(reading, farEnd(reading, index) + 1) === name) cycles.set(name, index)
+    if (text === '(' && name !== undefined && nameAt(reading, farEnd(reading, index) + 1) === name) cycles.set(name, index)
   }
+  const labels = labelsOf(reading)
   for (const [name, index] of cycles) {
-    if (labels.get(name)!.size > 1) refuse('query_cycle_has_labels', query, tokens[index]!.start, 'A path of variable length leads from a node with several labels to itself, which ends FalkorDB.', 'Leave one label in the pattern and ask for the others afterwards: MATCH (n:A)-[*1..3]->(n) WHERE n:B')
+    if ((labels.get(name)?.size ?? 0) > 1) refuse('query_cycle_has_labels', query, tokens[index]!.start, 'A path of variable length leads from a node with several labels to itself, which ends FalkorDB.', 'Leave one label in the pattern and ask for the others afterwards: MATCH (n:A)-[*1..3]->(n) WHERE n:B')
   }
 }
 
