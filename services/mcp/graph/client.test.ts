@@ -369,6 +369,8 @@ t.test('who goes away while a query runs frees nothing: the place is taken until
   const watched = await openDatabase(t, url, { logger })
   const { read, write } = asker(watched, 'leaver')
   await write('CREATE (:N)')
+  // From here on names are known: what runs below is the query itself.
+  await read('RETURN 1')
   const running = async () => String(await admin('CLIENT', 'LIST')).split('\n').filter(line => /user=gateway-v1:leaver /.test(line) && / flags=b/.test(line)).length
   const leave = new AbortController()
   const calls = Array.from({ length: 8 }, () => codeOf(read(endless, {}, { timeoutMs: 1_000, signal: leave.signal })))
