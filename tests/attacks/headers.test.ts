@@ -1,8 +1,9 @@
 import t from 'tap'
 import { isIP } from 'node:net'
 import { openGateway, unique } from '../support/gateway.ts'
-import { readArrivals, runTable, type Row, type Scene } from '../support/arrivals.ts'
+import { runTable, type Row, type Scene } from '../support/arrivals.ts'
 import { exchange } from '../support/raw.ts'
+import { until } from '../support/until.ts'
 
 const gateway = openGateway()
 const ada = await gateway.person({ scope: 'graph:read' })
@@ -98,7 +99,7 @@ t.test('16, 5: forged addresses are not in the audit log, and forged hosts in no
     t.equal(answers[0]?.status, 401, path)
     ids.push(String(answers[0]?.headers['x-request-id']))
   }
-  await readArrivals(gateway, ada)
+  for (const id of ids) await until(`refusal ${id} in the log of verify`, async () => (await gateway.logs('verify')).includes(id), 15)
   const lines = (await gateway.logs('verify')).split('\n').filter(line => line.includes('"audit":"refused"')).map(line => JSON.parse(line))
   for (const id of ids) {
     const line = lines.find(({ requestId }) => requestId === id)
