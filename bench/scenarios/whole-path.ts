@@ -18,12 +18,13 @@ const floor = 'floor: Traefik + ForwardAuth, constants'
 const modern = 'gateway, 2026-07-28'
 const direct = 'its mcp, called directly'
 const distinctTokens = 1_000
+const replicas = Number(process.env.BENCH_REPLICAS || 1)
 /** Signs what this benchmark asks for, and nothing else. */
 const secret = randomBytes(32).toString('hex')
 
 export const wholePath: Scenario = {
   name: 'path',
-  title: `the whole path: TLS, Traefik, ForwardAuth, one replica of mcp, FalkorDB; the same call, ${distinctTokens} distinct RS256 tokens`,
+  title: `the whole path: TLS, Traefik, ForwardAuth, ${replicas === 1 ? 'one replica' : `${replicas} replicas`} of mcp, FalkorDB; the same call, ${distinctTokens} distinct RS256 tokens`,
   concurrency: [1, 16],
   goals,
   open: async (bench: Bench): Promise<Subject[]> => [await openFloor(bench), ...await openGateway(bench)]
@@ -77,7 +78,7 @@ async function openGateway (bench: Bench): Promise<Subject[]> {
   const stack = await startStack({
     dir: await temporaryFolder(started),
     port: 0,
-    mcpReplicas: 1,
+    mcpReplicas: replicas,
     // One tenant stands for many here: its own limit is not what is measured.
     env: { mcp: { TENANT_CONCURRENCY: '64', GATEWAY_SECRET: secret }, verify: { GATEWAY_SECRET: secret, TENANT_REQUESTS_PER_SECOND: '1000000', SUBJECT_REQUESTS_PER_SECOND: '1000000' }, traefik: { FLOOD_REQUESTS_PER_SECOND: '100000' } },
     // A setting in the operator's shell must not change what is measured.
@@ -90,7 +91,7 @@ async function openGateway (bench: Bench): Promise<Subject[]> {
   const processes: MeasuredProcess[] = [
     { name: 'traefik', pid: services.traefik.pid! },
     { name: 'verify', pid: services.verify.pid! },
-    ...services.mcp.map(({ pid }) => ({ name: 'mcp', pid: pid! })),
+    ...services.mcp.map(({ pid }, index) => ({ name: index === 0 ? 'mcp' : `mcp ${index + 1}`, pid: pid! })),
     { name: 'falkordb', pid: services.falkordb.pid!, database: true }
   ]
   say(`path: having ${distinctTokens} tokens signed`)
