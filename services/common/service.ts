@@ -18,6 +18,8 @@ declare module 'fastify' {
     startedAt: number
     /** The path that the client asked for, where the request is another's question about it. */
     pathForErrors: string | undefined
+    /** A line of its own tells of this request: the one of HTTP is for debugging only. */
+    told: boolean
   }
   interface FastifyContextConfig {
     /** A route that anybody may call says so here; nothing else exempts it from an app's authentication. */
@@ -112,6 +114,7 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
 
   app.decorateRequest('tenantForErrors', undefined)
   app.decorateRequest('pathForErrors', undefined)
+  app.decorateRequest('told', false)
   measure(app, registry)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header(requestIdHeader, request.id)
@@ -163,7 +166,7 @@ export function answerError (error: GatewayError, request: FastifyRequest, reply
     : errorBody(error, { path: request.pathForErrors ?? pathOf(request.url), tenant: request.tenantForErrors, requestId: request.id }))
 }
 
-const levelOf = ({ routeOptions }: FastifyRequest) => routeOptions.config?.audited === true ? 'debug' : 'info'
+const levelOf = ({ routeOptions, told }: FastifyRequest) => told || routeOptions.config?.audited === true ? 'debug' : 'info'
 
 /** The path of a request target, without its query string. */
 export function pathOf (url: string): string {

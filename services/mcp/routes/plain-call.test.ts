@@ -7,6 +7,9 @@ const ada = caller('acme', 'graph:admin')
 const eras = { 'the 2025 era': rpc, '2026-07-28': modernRpc } as const
 const row = { columns: ['a'], rows: [['ä']], truncated: false, statistics: {} }
 
+/** pino's number of the level. */
+const debug = 20
+
 interface Change { headers?: Record<string, unknown>, message?: Record<string, unknown>, params?: Record<string, unknown>, meta?: Record<string, unknown> }
 
 /** A call of read_query, changed; the marks of the answer are made alike. */
@@ -21,7 +24,7 @@ function sender (database: Partial<GraphDatabase>) {
     const sent = Object.entries({ ...request.headers, ...headers }).filter(([, value]) => value !== undefined)
     const reply = await app.inject({ ...request, headers: Object.fromEntries(sent) as Record<string, string>, payload: JSON.stringify(changed) })
     const answer = JSON.parse(reply.body.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'MARK'))
-    return { status: reply.statusCode, type: reply.headers['content-type'], cache: reply.headers['cache-control'], answer, plain: !lines.slice(before).some(line => line.includes('"mcp request"')) }
+    return { status: reply.statusCode, type: reply.headers['content-type'], cache: reply.headers['cache-control'], answer, plain: lines.slice(before).map(line => JSON.parse(line) as { msg: string, level: number }).some(({ msg, level }) => msg === 'answered' && level === debug) }
   }
 }
 

@@ -43,6 +43,8 @@ export class GraphTurns {
   }
 
   async #turn (key: string, line: Line, mode: Waiting['mode'], { ms, signal }: Patience): Promise<void> {
+    // Nearly every call finds its graph free, and needs neither a timer nor a place in the row.
+    if (line.waiting.size === 0 && signal?.aborted !== true && begin(line, mode)) return
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const waiting = { mode, begin: resolve }
     const giveUp = (reason: unknown) => {
@@ -68,12 +70,18 @@ export class GraphTurns {
   /** Lets in whoever may, the first first; forgets the graph where nobody is left. */
   #settle (key: string, line: Line) {
     for (const next of line.waiting) {
-      if (line.writing || (next.mode === 'write' && line.reading > 0)) break
+      if (!begin(line, next.mode)) break
       line.waiting.delete(next)
-      if (next.mode === 'read') line.reading++
-      else line.writing = true
       next.begin()
     }
     if (line.reading === 0 && !line.writing && line.waiting.size === 0) this.#lines.delete(key)
   }
+}
+
+/** Takes the turn if it is free. */
+function begin (line: Line, mode: Waiting['mode']): boolean {
+  if (line.writing || (mode === 'write' && line.reading > 0)) return false
+  if (mode === 'read') line.reading++
+  else line.writing = true
+  return true
 }
