@@ -2,7 +2,7 @@
 import { hkdfSync } from 'node:crypto'
 
 /** What a derived key is for; the name is HKDF's `info` (RFC 5869 section 3.2). */
-export type KeyPurpose = 'identity-assertion' | 'tenant-user' | 'query-cursor' | 'request-state' | 'sse-session'
+export type KeyPurpose = 'identity-assertion' | 'tenant-user' | 'query-cursor' | 'request-state' | 'sse-session' | 'oauth-keys' | 'oauth-forms' | 'oauth-memory'
 
 /** Shortest secret in characters: 32 hexadecimal ones are 128 bits. */
 const minSecretLength = 32
