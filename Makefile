@@ -5,16 +5,17 @@ MAKEFLAGS += --no-print-directory
 # $(run) FILE: by the pinned Node, in place of the shell, so that Ctrl-C and SIGTERM reach it.
 run := exec sh dev/node.sh
 
-# Settings given as `make dev PORT=8444` reach the commands by themselves. USER must be given: each shell has one of its own.
+# Settings given as `make dev PORT=8444` reach the commands by themselves. USER and NAME must be given: a shell may have them of its own.
 token: export USER = demo
 revoke revocations: export USER =
+client: export NAME =
 
-.PHONY: help dev token revoke revocations api-key api-keys revoke-api-key tenant-export tenant-import tenant-delete up down test test-conformance fuzz test-compose bench doctor openapi types lint install
+.PHONY: help dev token revoke revocations client clients revoke-client grants end-grant rotate-keys screenshots api-key api-keys revoke-api-key tenant-export tenant-import tenant-delete up down test test-conformance fuzz test-compose bench doctor openapi types lint install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
-dev: install ## the whole stack as processes of this machine, with an embedded FalkorDB (PORT, MCP_REPLICAS, DEV_DIR, FALKORDB_URL)
+dev: install ## the whole stack as processes of this machine, with an embedded FalkorDB (PORT, MCP_REPLICAS, OAUTH_REPLICAS, DEV_DIR, FALKORDB_URL)
 	@$(run) dev/stack.ts
 
 token: install ## one access token for the running dev stack (TENANT, USER, SCOPE, TTL, DEV_DIR)
@@ -34,6 +35,24 @@ revoke: install ## ends tokens before their time: TENANT=acme, USER=ada, JTI=…
 
 revocations: install ## lists what is revoked
 	@$(run) dev/revoke.ts revocations
+
+client: install ## a client for a machine, whose secret is shown once (NAME, TENANT, SCOPE, EXPIRES; AUTH=private_key_jwt JWKS_FILE=…), in the running stack or VALKEY_URL
+	@$(run) dev/oauth-command.ts client
+
+clients: install ## the clients for machines
+	@$(run) dev/oauth-command.ts clients
+
+revoke-client: install ## ends such a client and its tokens (CLIENT)
+	@$(run) dev/oauth-command.ts revoke-client
+
+grants: install ## which clients people have connected (SUBJECT, TENANT, CLIENT)
+	@$(run) dev/oauth-command.ts grants
+
+end-grant: install ## disconnects one of them (GRANT)
+	@$(run) dev/oauth-command.ts end-grant
+
+rotate-keys: install ## new signing and cookie keys for the built-in sign-in, without a failed request
+	@$(run) dev/oauth-command.ts rotate-keys
 
 tenant-export: install ## writes a tenant's graphs into files (TENANT, OUT=folder, COPY=yes for a moment that stands still), from the running stack or FALKORDB_URL
 	@$(run) dev/tenant-data.ts tenant-export
@@ -68,6 +87,9 @@ bench: install ## the benchmark, as a table and as JSON
 
 doctor: install ## what is wrong with this machine, .env, certificates or a running stack
 	@$(run) dev/doctor.ts
+
+screenshots: install ## takes the pictures of the sign-in's pages in docs/ anew
+	@$(run) dev/screenshots.ts
 
 openapi: install ## writes /openapi.json and /docs anew from the tools' contracts
 	@$(run) services/mcp/openapi/write.ts

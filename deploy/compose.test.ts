@@ -4,12 +4,15 @@ import { resolve } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { settings as mcpSettings } from '../services/mcp/settings.ts'
+import { settings as oauthSettings } from '../services/oauth/config.ts'
 import { settings as verifySettings } from '../services/verify/config.ts'
 import { nodeArguments, nodeEnv } from '../dev/node-env.ts'
+import { inFiles } from './env-example.ts'
 import { composeSettings, users } from './settings.ts'
 
 interface Service {
   image?: string
+  deploy?: { replicas?: string }
   user?: string
   ports?: string[]
   environment?: Record<string, string>
@@ -30,7 +33,7 @@ const all = Object.entries(services)
 const on = (network: string) => all.filter(([, service]) => service.networks?.includes(network)).map(([name]) => name).sort()
 
 t.test('each setting of a service reaches its container', async t => {
-  for (const [name, schema] of [['verify', verifySettings], ['mcp', mcpSettings]] as const) {
+  for (const [name, schema] of [['verify', verifySettings], ['mcp', mcpSettings], ['oauth', oauthSettings]] as const) {
     const environment = services[name]?.environment ?? {}
     for (const [variable, { group }] of Object.entries(schema.properties as Record<string, { group?: string }>)) {
       if (group?.startsWith('Internal')) continue
@@ -39,8 +42,26 @@ t.test('each setting of a service reaches its container', async t => {
   }
 })
 
+t.test('each secret that may lie in a file is mounted in every container that reads it', async t => {
+  for (const [name, schema] of [['verify', verifySettings], ['mcp', mcpSettings], ['oauth', oauthSettings]] as const) {
+    for (const variable of inFiles.filter(variable => variable in schema.properties)) {
+      const path = `/run/secrets/${variable.toLowerCase().replaceAll('_', '-')}`
+      t.equal(services[name]?.environment?.[`${variable}_FILE`], `\${${variable}_FILE:+${path}}`, `${name} is told where ${variable} lies`)
+      t.ok(services[name]?.volumes?.includes(`\${${variable}_FILE:-/dev/null}:${path}:ro`), `${name} has the file`)
+    }
+  }
+})
+
+t.test('Traefik and verify are told of as many replicas of a service as there are', async t => {
+  const { traefik, verify, mcp, oauth } = services
+  t.equal(traefik?.environment?.MCP_REPLICAS, mcp?.deploy?.replicas)
+  t.equal(traefik?.environment?.OAUTH_REPLICAS, oauth?.deploy?.replicas)
+  t.equal(verify?.environment?.OAUTH_REPLICAS, oauth?.deploy?.replicas)
+  t.equal(new URL(verify?.environment?.OAUTH_URL ?? '').port, String((oauthSettings.properties.OAUTH_PORT as { default?: number }).default), 'at the port that it listens on')
+})
+
 t.test('defaults in the file are those of the schemas', async t => {
-  const defaults = { ...composeSettings.properties, ...mcpSettings.properties } as Record<string, { default?: unknown }>
+  const defaults = { ...composeSettings.properties, ...mcpSettings.properties, ...oauthSettings.properties } as Record<string, { default?: unknown }>
   const named = [...text.matchAll(/\$\{([A-Z_]+):-([^${}]+)\}/g)].filter(([, name]) => name !== 'TRUSTED_PROXIES' && !name?.endsWith('_FILE'))
   t.ok(named.length > 10)
   for (const [, name = '', value] of named) t.equal(value, String(defaults[name]?.default), name)
@@ -49,8 +70,8 @@ t.test('defaults in the file are those of the schemas', async t => {
 t.test('Node is started in the images as it is by make dev, and by the user that the image was made for', async t => {
   const dockerfile = readFileSync(resolve(import.meta.dirname, 'Dockerfile'), 'utf8')
   for (const [name, value] of Object.entries(nodeEnv('/app/compiled'))) t.match(dockerfile, `${name}=${value}`)
-  for (const name of ['verify', 'mcp']) t.match(dockerfile, `CMD ${JSON.stringify(['node', ...nodeArguments, `services/${name}/server.ts`]).replaceAll(',', ', ')}`)
-  for (const name of ['verify', 'mcp'] as const) t.match(dockerfile.split(/^FROM /m).find(stage => stage.includes(`AS ${name}\n`)), `USER ${users[name]}:${users[name]}\n`)
+  for (const name of ['verify', 'mcp', 'oauth']) t.match(dockerfile, `CMD ${JSON.stringify(['node', ...nodeArguments, `services/${name}/server.ts`]).replaceAll(',', ', ')}`)
+  for (const name of ['verify', 'mcp', 'oauth'] as const) t.match(dockerfile.split(/^FROM /m).find(stage => stage.includes(`AS ${name}\n`)), `USER ${users[name]}:${users[name]}\n`)
 })
 
 t.test('only Traefik publishes ports', async t => {
@@ -61,13 +82,17 @@ t.test('a network joins only those who must talk, and has a way out only where o
   t.strictSame(Object.fromEntries(Object.keys(networks).map(name => [name, on(name)])), {
     edge: ['traefik'],
     issuers: ['verify'],
+    upstreams: ['oauth'],
     gate: ['traefik', 'verify'],
+    'sign-in': ['oauth', 'traefik'],
+    keys: ['oauth', 'verify'],
     tools: ['mcp', 'traefik'],
     graph: ['falkordb', 'mcp'],
     state: ['valkey', 'verify'],
+    sessions: ['oauth', 'valkey'],
     streams: ['mcp', 'valkey']
   })
-  t.strictSame(Object.keys(networks).filter(name => networks[name]?.internal !== true), ['edge', 'issuers'])
+  t.strictSame(Object.keys(networks).filter(name => networks[name]?.internal !== true), ['edge', 'issuers', 'upstreams'])
 })
 
 t.test('every container is held to what it needs', async t => {

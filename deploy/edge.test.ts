@@ -39,12 +39,29 @@ t.test('the words of a 429 are asked for with no more headers than they are foun
   t.strictSame(list.split(', ').map(name => name.toLowerCase()).sort(), [...headers, 'authorization', 'x-api-key', 'x-forwarded-for', 'x-real-ip', 'x-requested-tenant'].sort())
 })
 
+const routers = readFileSync(resolve(folder, 'dynamic/routers.yml'), 'utf8').split(/^ {4}(?=[\w-]+:$)/m).slice(1)
+const nameOf = (router: string) => /^[\w-]+/.exec(router)?.[0]
+
 t.test('no route is reached but through a door, and each door has its words for a 429', async t => {
-  const routers = readFileSync(resolve(folder, 'dynamic/routers.yml'), 'utf8').split(/^ {4}(?=[\w-]+:$)/m).slice(1)
-  const doors = routers.filter(router => router.includes('entryPoints: [websecure]'))
-  t.strictSame(doors.map(router => /^[\w-]+/.exec(router)?.[0]), ['from-shared-addresses', 'from-trusted-proxies', 'from-unnamed-clients', 'from-anybody'])
+  const doors = routers.filter(router => router.includes('entryPoints: [websecure]') && !router.startsWith('sign-in-'))
+  t.strictSame(doors.map(nameOf), ['from-shared-addresses', 'from-trusted-proxies', 'from-unnamed-clients', 'from-anybody'])
   for (const router of doors) t.match(router, /middlewares: \[in-words/)
-  t.ok(routers.filter(router => router.includes('parentRefs: {{ $doors | toJson }}')).length >= 6)
+  t.ok(routers.filter(router => router.includes('parentRefs: {{ $doors | toJson }}')).length >= 5)
+})
+
+t.test('29: at each door a sign-in has a route of its own, above that door, of which Traefik logs nothing', async t => {
+  const priority = (router = '') => Number(/priority: (\d+)/.exec(router)?.[1])
+  const named = (name: string) => routers.find(router => nameOf(router) === name)
+  const doors = ['from-shared-addresses', 'from-trusted-proxies', 'from-unnamed-clients', 'from-anybody']
+  t.strictSame(routers.map(nameOf).filter(name => name?.startsWith('sign-in-')), doors.map(door => `sign-in-${door}`))
+  for (const door of doors) {
+    const route = named(`sign-in-${door}`) ?? ''
+    t.match(route, '{{- template "signs-in"')
+    t.match(route, '{{ template "sign-in" }}')
+    t.ok(doors.every(door => priority(route) > priority(named(door))), `${door}: before every door`)
+  }
+  const [definition = ''] = /define "signs-in"[^]*?define|define "signs-in"[^]*?\{\{- end \}\}/.exec(readFileSync(resolve(folder, 'dynamic/routers.yml'), 'utf8')) ?? []
+  t.match(definition, 'accessLogs: false')
 })
 
 t.test('credentials end at the door', async t => {

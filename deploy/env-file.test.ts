@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import t from 'tap'
 import { makeCertificates } from './certificates.ts'
-import { certificateFaults, faultsIn, freshEnv, readEnv } from './env-file.ts'
+import { certificateFaults, faultsIn, firstTenant, freshEnv, readEnv, signsIn, withSignIn } from './env-file.ts'
 
 t.test('a fresh .env starts as it is', async t => {
   t.strictSame(faultsIn(parseEnv(freshEnv())), [])
@@ -23,8 +23,9 @@ t.test('30: missing and weak secrets are named, all at once', async t => {
 
 t.test('a stack that nobody could call is refused; a key in the key file is enough', async t => {
   const { MCP_API_KEY: _, MCP_API_KEY_TENANT: __, ...fresh } = parseEnv(freshEnv())
+  t.strictSame(faultsIn(fresh), [], 'people sign in')
   const dir = t.testdir()
-  const env = { ...fresh, CONFIG_DIR: dir }
+  const env = { ...fresh, OAUTH_REPLICAS: '0', CONFIG_DIR: dir }
   chmodSync(dir, 0o755)
   t.match(faultsIn(env), [/^nobody could ever call/])
   const file = join(dir, 'api-keys.json')
@@ -66,7 +67,7 @@ t.test('a secret may lie in a file, which the services must be able to read', as
   const file = join(t.testdir(), 'gateway-secret')
   writeFileSync(file, `${value}\n`)
   chmodSync(file, 0o600)
-  t.match(faultsIn({ ...env, GATEWAY_SECRET_FILE: file }), [/^GATEWAY_SECRET_FILE: .* cannot be read in the containers, by users 10002 and 10004: chmod 644/])
+  t.match(faultsIn({ ...env, GATEWAY_SECRET_FILE: file }), [/^GATEWAY_SECRET_FILE: .* cannot be read in the containers, by users 10002 and 10004 and 10005: chmod 644/])
   chmodSync(file, 0o644)
   t.strictSame(faultsIn({ ...env, GATEWAY_SECRET_FILE: file }), [])
   t.match(faultsIn({ ...env, GATEWAY_SECRET: value, GATEWAY_SECRET_FILE: file }), ['GATEWAY_SECRET and GATEWAY_SECRET_FILE are both set; keep one'])
@@ -99,4 +100,38 @@ t.test('TLS_MODE=files: a pair that Traefik could not serve is refused', async t
   t.ok(faults({ DOMAIN: 'other.example.com' }).includes('TLS_CERT_FILE is not for other.example.com'))
   t.match(faults({ TLS_CERT_FILE: join(dir, 'none.pem') }), [/cannot be used: ENOENT/])
   t.strictSame(faults({ TLS_MODE: 'own', TLS_KEY_FILE: '' }), [], 'another mode does not look at them')
+})
+
+t.test('a fresh .env lets people sign in, from this machine alone', async t => {
+  const fresh = parseEnv(freshEnv())
+  t.ok(signsIn(fresh))
+  t.match(fresh, { BIND_ADDRESS: '127.0.0.1', LOCAL_SIGN_IN: 'true', LOCAL_SIGN_IN_TENANTS: firstTenant })
+  for (const BIND_ADDRESS of ['', '0.0.0.0', '192.168.1.2']) t.match(faultsIn({ ...fresh, BIND_ADDRESS }), [/^LOCAL_SIGN_IN is on and the ports are published beyond this machine/], BIND_ADDRESS)
+  t.match(faultsIn({ ...fresh, DOMAIN: 'graphs.example.com' }), [/^LOCAL_SIGN_IN is on, but PUBLIC_URL is no address of this machine/])
+})
+
+t.test('where another issuer is configured, the built-in sign-in is not started unless it is asked for', async t => {
+  const { LOCAL_SIGN_IN: _, ...env } = parseEnv(freshEnv())
+  t.match(faultsIn(env), [/^nobody could sign in/])
+  for (const issuers of [{ BEARER_ISSUER: 'https://login.example.com' }, { BEARER_ISSUERS: '[{"issuer":"https://login.example.com"}]' }]) {
+    const other: NodeJS.ProcessEnv = { ...env, ...issuers }
+    t.equal(withSignIn(other).OAUTH_REPLICAS, '0')
+    t.strictSame(faultsIn(other), [])
+    t.match(faultsIn({ ...other, OAUTH_REPLICAS: '1', LOCAL_SIGN_IN: 'true' }), [/enants is not set|TENANTS is not set/], 'beside each other, it must say which tenants it may name')
+  }
+  t.equal(withSignIn(env), env)
+})
+
+t.test('the members of tenants are read by oauth, from CONFIG_DIR; its key file lies in a volume of the stack', async t => {
+  const dir = t.testdir({ 'members.json': '{ "tenants": [] }' })
+  chmodSync(dir, 0o755)
+  const file = join(dir, 'members.json')
+  const env = { ...parseEnv(freshEnv()), CONFIG_DIR: dir, TENANTS_FILE: '/config/members.json', SIGNING_KEYS_FILE: '/keys/oauth.json' }
+  chmodSync(file, 0o600)
+  t.match(faultsIn(env), [/^TENANTS_FILE: .*members\.json cannot be read in oauth's container, by user 10005: chmod 755/])
+  chmodSync(file, 0o644)
+  t.strictSame(faultsIn(env), [])
+  t.match(faultsIn({ ...env, TENANTS_FILE: '/etc/members.json' }), [/^TENANTS_FILE is .* below \/config/])
+  t.match(faultsIn({ ...env, SIGNING_KEYS_FILE: '/config/oauth.json' }), [/^SIGNING_KEYS_FILE is .* in \/keys/])
+  t.strictSame(faultsIn({ ...env, OAUTH_REPLICAS: '0', TENANTS_FILE: '/etc/members.json', SIGNING_KEYS_FILE: 'x' }), [], 'off, nobody asks')
 })

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
 import { settings as mcpSettings } from '../services/mcp/settings.ts'
+import { settings as verifySettings } from '../services/verify/config.ts'
 
 const address = 'Public address'
 const tls = 'TLS'
@@ -13,7 +14,7 @@ const resources = 'Size'
 const tlsModes = ['own', 'acme', 'files', 'upstream'] as const
 
 /** User ids, which are group ids as well, in docker-compose.yml. */
-export const users = { traefik: 10003, verify: 10002, mcp: 10004 } as const
+export const users = { traefik: 10003, verify: 10002, mcp: 10004, oauth: 10005 } as const
 
 /** Requests per second from one address. */
 export const usualFloodLimit = 300
@@ -50,7 +51,7 @@ export const composeSettings = Type.Object({
   }),
   CONFIG_DIR: Type.String({
     group: 'API key',
-    description: 'Folder of this machine that verify sees as /config: api-keys.json, which make api-key changes, and the tenant registry. It begins with ./ or /.',
+    description: 'Folder of this machine that verify and oauth see as /config: api-keys.json, which make api-key changes, the tenant registry, the tenants\' members. It begins with ./ or /.',
     default: './config',
     // Compose takes another text for the name of a volume.
     pattern: '^\\.{0,2}/'
@@ -58,6 +59,7 @@ export const composeSettings = Type.Object({
   FALKORDB_PASSWORD: Type.String({ ...password, description: 'Password of FalkorDB, 24 or more of A-Z a-z 0-9 _ -: openssl rand -hex 32.' }),
   VALKEY_PASSWORD: Type.String({ ...password, description: 'Password of Valkey, likewise.' }),
   MCP_REPLICAS: mcpSettings.properties.MCP_REPLICAS,
+  OAUTH_REPLICAS: verifySettings.properties.OAUTH_REPLICAS,
   FALKORDB_MEMORY: Type.String({ ...size, description: 'Memory limit of the FalkorDB container; beyond it the kernel ends FalkorDB, which starts again from its file.', default: '2g' }),
   FALKORDB_MAXMEMORY: Type.String({ ...size, description: 'Data beyond this are refused. Leave a quarter of FALKORDB_MEMORY for queries.', default: '1400mb' }),
   FALKORDB_THREADS: Type.Integer({ group: resources, description: 'Queries that FalkorDB runs at the same time, of all tenants; the tool services share them out so that one tenant never holds all.', default: 16, minimum: 1, maximum: 256 })

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigurationError } from '@gateway/common/config.ts'
 import { apiKeysPath, ensureApiKeyFile, hostPath } from './api-key-file.ts'
-import { faultsIn, firstTenant, freshEnv, readEnv } from './env-file.ts'
+import { faultsIn, firstTenant, freshEnv, hasIssuers, readEnv, signsIn, withSignIn } from './env-file.ts'
 import { publicUrl } from './settings.ts'
 
 const repository = resolve(import.meta.dirname, '..')
@@ -15,8 +15,11 @@ const caPath = resolve(repository, '.cache/compose-ca.pem')
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
+/** What compose is told beside .env and the environment. */
+const decided: Record<string, string> = {}
+
 function docker (args: readonly string[], output: 'inherit' | 'pipe' = 'inherit') {
-  const run = spawnSync('docker', ['compose', ...args], { cwd: repository, stdio: ['ignore', output, 'inherit'], encoding: 'utf8' })
+  const run = spawnSync('docker', ['compose', ...args], { cwd: repository, env: { ...process.env, ...decided }, stdio: ['ignore', output, 'inherit'], encoding: 'utf8' })
   if (run.error) throw new Error(`docker compose could not be run (${run.error.message}). Install Docker with its compose plugin: https://docs.docker.com/engine/install`)
   return run
 }
@@ -24,9 +27,14 @@ function docker (args: readonly string[], output: 'inherit' | 'pipe' = 'inherit'
 function up (): void {
   if (!existsSync(envPath)) {
     writeFileSync(envPath, freshEnv(), { mode: 0o600, flag: 'wx' })
-    say('.env was not there: made one with fresh secrets and an API key.')
+    say('.env was not there: made one with fresh secrets, a sign-in for this machine alone and an API key.')
   }
-  const env = readEnv(envPath, process.env)
+  const read = readEnv(envPath, process.env)
+  const env = withSignIn(read)
+  if (env !== read) {
+    decided.OAUTH_REPLICAS = '0'
+    say('Another issuer is configured, so the built-in sign-in is not started; OAUTH_REPLICAS=1 in .env starts it beside that.')
+  }
   const faults = faultsIn(env)
   if (faults.length > 0) throw new ConfigurationError(faults)
   ensureApiKeyFile(hostPath(apiKeysPath(env), env), true)
@@ -55,17 +63,23 @@ function nextSteps (url: string, env: NodeJS.ProcessEnv, own: boolean): string {
     `The gateway answers at ${url}/mcp`,
     ...own ? ['  Its certificate is its own authority\'s: give clients NODE_EXTRA_CA_CERTS=.cache/compose-ca.pem, or set DOMAIN and TLS_MODE=acme in .env.'] : []
   ]
+  if (signsIn(env)) {
+    lines.push(
+      '  People sign in in the browser that their client opens:',
+      `    claude mcp add --transport http graphs ${url}/mcp`,
+      ...env.LOCAL_SIGN_IN === 'true' ? [`    Any name will do there, because LOCAL_SIGN_IN is on; it belongs to ${env.LOCAL_SIGN_IN_TENANTS || 'the tenants of TENANTS_FILE'}.`] : []
+    )
+  }
   if (env.MCP_API_KEY) {
     lines.push(
       `  The API key MCP_API_KEY in .env opens it, for the tenant ${JSON.stringify(env.MCP_API_KEY_TENANT || firstTenant)}:`,
       '    key=$(sed -n \'s/^MCP_API_KEY=//p\' .env)',
       `    curl ${trust}${url}/api/mcp/context -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \\`,
-      '      -d \'{"graphName": "first", "query": "CREATE (n:Hello {at: 1}) RETURN n"}\'',
-      `    claude mcp add --transport http graphs ${url}/mcp --header "Authorization: Bearer $key"`
+      '      -d \'{"graphName": "first", "query": "CREATE (n:Hello {at: 1}) RETURN n"}\''
     )
   }
   lines.push('  A key of its own for each program: make api-key TENANT=acme NAME=ci. It works at once; docs/api-keys.md says the rest.')
-  if (!env.BEARER_ISSUER && !env.BEARER_ISSUERS && !env.BEARER_ISSUERS_FILE) lines.push('  People sign in by your identity provider: set BEARER_ISSUER and BEARER_AUDIENCE in .env, then run "make up" again.')
+  if (!signsIn(env) && !hasIssuers(env)) lines.push('  Nobody can sign in: the built-in sign-in is off (OAUTH_REPLICAS=0), and BEARER_ISSUER names no other.')
   return [...lines, '  "make down" stops it and keeps the data.'].join('\n')
 }
 

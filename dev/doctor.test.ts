@@ -63,12 +63,13 @@ t.test('a stack that was killed, and a part that is gone, are faults', async t =
   await once(gone, 'exit')
   const dir = await folder(t)
   const part = { pid: gone.pid, url: 'http://127.0.0.1:1', metrics: 'http://127.0.0.1:1' }
-  const stack = { ready: true, mcpUrl: 'https://127.0.0.1:1/mcp', ca: join(dir, 'ca.pem'), mint: { url: 'http://127.0.0.1:1', secret: '' }, logs: dir, services: { traefik: part, verify: part, mcp: [part, part], issuer: part, falkordb: part, valkey: part } }
+  const stack = { ready: true, mcpUrl: 'https://127.0.0.1:1/mcp', ca: join(dir, 'ca.pem'), mint: { url: 'http://127.0.0.1:1', secret: '' }, logs: dir, services: { traefik: part, verify: part, mcp: [part, part], oauth: [part], issuer: part, falkordb: part, valkey: part } }
   await writeStackFile(dir, { ...stack, pid: gone.pid } as unknown as StackFile)
   t.match(await examineStack(dir), [{ level: 'fault', what: /no longer runs/ }])
   await writeStackFile(dir, { ...stack, pid: process.pid } as unknown as StackFile)
   const findings = await examineStack(dir)
-  for (const name of ['traefik', 'verify', 'mcp-1', 'mcp-2', 'issuer', 'falkordb']) t.ok(findings.some(({ level, what }) => level === 'fault' && what.startsWith(`${name} is gone`)), name)
+  for (const name of ['traefik', 'verify', 'mcp-1', 'mcp-2', 'oauth-1', 'issuer', 'falkordb']) t.ok(findings.some(({ level, what }) => level === 'fault' && what.startsWith(`${name} is gone`)), name)
+  t.ok(findings.some(({ level, what }) => level === 'fault' && what.startsWith('people cannot sign in')))
 })
 
 t.test('the machine is examined without installing anything: Docker is no fault, a wrong TRAEFIK_BIN is', async t => {

@@ -14,7 +14,7 @@ await ending(async () => {
   const place = await nearest<Place>(process.env, {
     server: 'Valkey',
     variable: 'VALKEY_URL',
-    inStack: ({ services, issuer }) => ({ valkeyUrl: services.valkey.url, issuers: [issuer] }),
+    inStack: ({ services, url, issuer }) => ({ valkeyUrl: services.valkey.url, issuers: [...services.oauth.length > 0 ? [url] : [], issuer] }),
     inEnvironment: () => placeHere(process.env)
   })
   if (place === undefined) await inContainer('verify', command as string, 'VALKEY_URL', command === 'revoke' ? words : {}).ended

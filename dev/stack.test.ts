@@ -97,7 +97,8 @@ t.test('a second stack in the same folder, or on a busy port, is refused in word
     [{ DEV_DIR: one.dir, PORT: '0' }, /^A stack already runs in .*make dev PORT=\d+ DEV_DIR=/],
     [{ DEV_DIR: join(root, 'three'), PORT: new URL(url).port }, /^Port \d+ of 127\.0\.0\.1 is in use.*make dev PORT=/],
     [{ DEV_DIR: join(root, 'four'), PORT: 'https' }, /^PORT must be a number/],
-    [{ DEV_DIR: join(root, 'five'), PORT: '0', MCP_REPLICAS: '0' }, /^MCP_REPLICAS must be a number/]
+    [{ DEV_DIR: join(root, 'five'), PORT: '0', MCP_REPLICAS: '0' }, /^MCP_REPLICAS must be a number/],
+    [{ DEV_DIR: join(root, 'six'), PORT: '0', OAUTH_REPLICAS: '17' }, /^OAUTH_REPLICAS must be a number/]
   ]
   await Promise.all(refusals.map(async ([env, words]) => {
     const child = run(env)
@@ -119,6 +120,23 @@ t.test('12: a replica that is killed is started again at the same address', asyn
   t.equal(stack.services.mcp[0]?.url, before?.url)
   await until('it answers', async () => (await query(stack, 'acme', 'RETURN 1 AS one')).status === 200)
   t.ok(one.said().includes('mcp-1 ended by SIGKILL: starting it again'), one.said().slice(-500))
+})
+
+t.test('a built-in sign-in that is killed is started again at the same address, with the same keys', async t => {
+  const before = await one.stack()
+  const keys = async () => {
+    const { status, text } = await call(`${before.url}/.well-known/jwks.json`, { ca: readFileSync(before.ca) })
+    return status === 200 ? text : undefined
+  }
+  const first = await keys()
+  t.ok(first)
+  const { pid, url } = before.services.oauth[0] ?? {}
+  process.kill(Number(pid), 'SIGKILL')
+  await until('stack.json names the new one', async () => ![undefined, pid].includes((await one.stack()).services.oauth[0]?.pid))
+  t.equal((await one.stack()).services.oauth[0]?.url, url)
+  let again: string | undefined
+  await until('it answers', async () => (again = await keys()) !== undefined)
+  t.equal(again, first)
 })
 
 t.test('a FalkorDB that is killed is started again with its graphs', async t => {
@@ -159,7 +177,7 @@ t.test('the death of any other part stops everything and says why; what a killed
   const lines: string[] = []
   const stack = await startStack({ dir: two.dir, port: 0, mcpReplicas: 1, say: line => lines.push(line), settings: {} })
   t.teardown(() => stack.stop())
-  const pids = [stack.file.services.traefik, stack.file.services.issuer, stack.file.services.falkordb, stack.file.services.valkey, ...stack.file.services.mcp].map(({ pid }) => Number(pid))
+  const pids = [stack.file.services.traefik, stack.file.services.issuer, stack.file.services.falkordb, stack.file.services.valkey, ...stack.file.services.mcp, ...stack.file.services.oauth].map(({ pid }) => Number(pid))
   const members = (await Promise.all(pids.map(family))).flat()
   const ports = await listening(members)
   process.kill(Number(stack.file.services.verify.pid), 'SIGKILL')

@@ -1,4 +1,4 @@
-/** `make dev`: the whole stack as processes of this machine, until Ctrl-C. Settings: PORT, MCP_REPLICAS, DEV_DIR, FALKORDB_URL. */
+/** `make dev`: the whole stack as processes of this machine, until Ctrl-C. Settings: PORT, MCP_REPLICAS, OAUTH_REPLICAS, DEV_DIR, FALKORDB_URL. */
 import '@gateway/common/node-version.ts'
 import { readFile } from 'node:fs/promises'
 import { defaultDir, StackError } from './stack/file.ts'
@@ -25,7 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 try {
-  const stack = await startStack({ dir, port: number('PORT', 8_443), mcpReplicas: number('MCP_REPLICAS', 2), say, signal: ending.signal })
+  const stack = await startStack({ dir, port: number('PORT', 8_443), mcpReplicas: number('MCP_REPLICAS', 2), oauthReplicas: number('OAUTH_REPLICAS', 1), say, signal: ending.signal })
   kill = () => stack.kill()
   const { tenant, user, scope } = firstCaller
   const token = await stack.token({ claims: { sub: user, tenant_id: tenant, scope }, ttl: firstTokenTtl })

@@ -38,7 +38,12 @@ const env = {
   GATEWAY_SECRET: secret(),
   FALKORDB_PASSWORD: secret(),
   VALKEY_PASSWORD: secret(),
+  // Beside the built-in sign-in, an issuer says which tenants it may name.
   BEARER_ISSUER: 'http://issuer:4188',
+  BEARER_TENANTS: '*',
+  OAUTH_REPLICAS: '2',
+  LOCAL_SIGN_IN: 'true',
+  LOCAL_SIGN_IN_TENANTS: 'acme,globex',
   ISSUER_MINT_SECRET: secret(),
   MCP_REPLICAS: '2',
   MCP_API_KEY: secret(),
@@ -88,7 +93,7 @@ try {
       ca,
       issuer: env.BEARER_ISSUER,
       mint: { url: `http://127.0.0.1:${issuerPort}`, secret: env.ISSUER_MINT_SECRET },
-      services: { traefik: { httpUrl: `http://127.0.0.1:${httpPort}` }, verify: {}, mcp: [{}, {}], falkordb: {}, valkey: {} },
+      services: { traefik: { httpUrl: `http://127.0.0.1:${httpPort}` }, verify: {}, mcp: [{}, {}], oauth: [{}, {}], falkordb: {}, valkey: {} },
       logs: '',
       compose: { project, files, env }
     }

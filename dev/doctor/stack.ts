@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mintToken } from '../issuer/client.ts'
-import { call, toolCall } from '../stack/call.ts'
+import { call, serverMetadata, toolCall } from '../stack/call.ts'
 import { isAlive, readStackFile, StackError, type StackFile, type StackPart } from '../stack/file.ts'
 import { fault, note, ok, type Finding } from './finding.ts'
 import { examineCertificate } from './settings.ts'
@@ -17,17 +17,19 @@ export async function examineStack (dir: string): Promise<Finding[]> {
     if (!(error instanceof StackError)) throw error
     return [fault(error.message, 'make dev')]
   }
-  const { traefik, verify, issuer, mcp, falkordb, valkey } = stack.services
+  const { traefik, verify, issuer, mcp, oauth, falkordb, valkey } = stack.services
   const logs = `read ${stack.logs}`
   return [
     ...await examinePart('traefik', traefik, `${traefik.metrics}/ping`, logs),
     ...await examinePart('verify', verify, `${verify.metrics}/ready`, logs),
     ...(await Promise.all(mcp.map((part, at) => examinePart(`mcp-${at + 1}`, part, `${part.metrics}/ready`, logs)))).flat(),
+    ...(await Promise.all(oauth.map((part, at) => examinePart(`oauth-${at + 1}`, part, `${part.metrics}/ready`, logs)))).flat(),
     ...await examinePart('issuer', issuer, `${issuer.url}/live`, logs),
     // An external one has no process here; what mcp says of it stands above.
     ...falkordb.pid === undefined ? [] : orOk('falkordb', falkordb, lifeOf('falkordb', falkordb, logs)),
     ...valkey.pid === undefined ? [] : orOk('valkey', valkey, lifeOf('valkey', valkey, logs)),
     ...['ca', 'verify', 'traefik', 'edge'].flatMap(name => examineCertificate(join(dir, `${name}.pem`), 'restart make dev: it makes a new one')),
+    ...oauth.length === 0 ? [note('the built-in sign-in is off (OAUTH_REPLICAS=0)')] : [await examineSignIn(stack, logs)],
     await examinePath(stack, logs)
   ]
 }
@@ -53,6 +55,25 @@ async function examinePart (name: string, part: StackPart, url: string, logs: st
     return orOk(name, part, findings)
   } catch (error) {
     return [fault(`${name} does not answer at ${url} (${(error as Error).message})`, logs)]
+  }
+}
+
+/** What a client reads before anybody can sign in: of whom the resource says that it issues tokens, its metadata, its keys. */
+async function examineSignIn (stack: StackFile, logs: string): Promise<Finding> {
+  const read = async (url: string) => {
+    const { status, text } = await call(url, { ca: readFileSync(stack.ca) })
+    if (status !== 200) throw new Error(`${url} is answered ${status}`)
+    return JSON.parse(text) as { authorization_servers?: string[], issuer?: string, jwks_uri: string, keys?: unknown[] }
+  }
+  try {
+    const { authorization_servers: servers = [] } = await read(`${stack.url}/.well-known/oauth-protected-resource/mcp`)
+    if (servers[0] !== stack.url) return fault('verify does not name the built-in sign-in as the first authorization server', logs)
+    const { issuer, jwks_uri: keysUrl } = await read(serverMetadata(stack))
+    if (issuer !== stack.url) return fault(`the metadata of the built-in sign-in names the issuer ${issuer}, not ${stack.url}: clients refuse that`, logs)
+    const { keys = [] } = await read(keysUrl)
+    return keys.length > 0 ? ok(`people can sign in: the documents of ${stack.url} are answered`) : fault(`the built-in sign-in publishes no key at ${keysUrl}`, logs)
+  } catch (error) {
+    return fault(`people cannot sign in: ${(error as Error).message}`, logs)
   }
 }
 

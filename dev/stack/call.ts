@@ -41,3 +41,6 @@ export function toolCall (name: string, args: Record<string, unknown> = {}) {
     body: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }
   }
 }
+
+/** Where clients read how to sign in at the built-in sign-in (RFC 8414 section 3). */
+export const serverMetadata = ({ url }: { url: string }) => `${url}/.well-known/oauth-authorization-server`

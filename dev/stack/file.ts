@@ -10,9 +10,12 @@ import type { IssuerAccess } from '../issuer/client.ts'
 export interface StackPart {
   pid?: number | undefined
   url: string
-  /** Origin of its /metrics; verify and mcp have /live and /ready there too. */
+  /** Origin of its /metrics; verify, mcp and oauth have /live and /ready there too. */
   metrics?: string
 }
+
+/** Where the parts of a stack find the secret that they share. It outlives the stack, as what is signed or wrapped by it in the state store does. */
+export const gatewaySecretIn = (dir: string) => join(dir, 'gateway-secret')
 
 /** The running stack. The file is readable by its owner alone: it holds the secret that mints tokens. */
 export interface StackFile {
@@ -24,7 +27,10 @@ export interface StackFile {
   mcpUrl: string
   /** PEM file of the authority that signed the public certificate; relative paths are relative to the folder of the start. */
   ca: string
+  /** The development issuer, which stands for one outside. */
   issuer: string
+  /** The tenants of whoever signs in at the built-in sign-in, under any name; absent where that is not allowed. */
+  localTenants?: string[] | undefined
   /** How to have tokens signed; see dev/issuer/client.ts. */
   mint: IssuerAccess
   /** Folder of the parts' log files. */
@@ -33,6 +39,8 @@ export interface StackFile {
     traefik: StackPart & { /** The port that redirects. */ httpUrl: string }
     verify: StackPart
     mcp: StackPart[]
+    /** The built-in sign-in; empty where OAUTH_REPLICAS is 0. */
+    oauth: StackPart[]
     issuer: StackPart
     /** Without pid where FALKORDB_URL named one that runs elsewhere. */
     falkordb: StackPart

@@ -39,7 +39,7 @@ type Streams = ['pipe' | 'ignore', 'pipe' | 'inherit', 'inherit']
  * Runs a command of a service's `commands/` in that service's container of the compose stack, with those words.
  * @param variable what the caller could have set to need no container
  */
-export function inContainer (service: 'verify' | 'mcp', command: string, variable: string, words: Record<string, string | undefined>, stdio: Streams = ['ignore', 'inherit', 'inherit']) {
+export function inContainer (service: 'verify' | 'mcp' | 'oauth', command: string, variable: string, words: Record<string, string | undefined>, stdio: Streams = ['ignore', 'inherit', 'inherit']) {
   const args = Object.entries(words).filter(([, value]) => value).map(([name, value]) => `${name}=${value}`)
   const child = spawn('docker', ['compose', 'exec', '-T', service, 'node', `services/${service}/commands/${command}.ts`, ...args], { cwd: resolve(import.meta.dirname, '../..'), stdio })
   const ended = once(child, 'close').then(([code]) => {

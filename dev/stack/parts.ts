@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { resourceUrl } from '@gateway/common/challenge.ts'
+import { list } from '@gateway/common/config.ts'
 import { usualFloodLimit } from '../../deploy/settings.ts'
 import { settings as mcpSettings } from '../../services/mcp/settings.ts'
+import { settings as oauthSettings } from '../../services/oauth/config.ts'
 import { settings as verifySettings } from '../../services/verify/config.ts'
 import { algorithms } from '../issuer/keys.ts'
 import { freePort } from '../free-port.ts'
@@ -21,7 +23,7 @@ export const repository = resolve(import.meta.dirname, '../..')
 /** Environment of one part. */
 export type Env = Record<string, string | undefined>
 /** Services whose environment a caller may add to. */
-export type ServiceName = 'traefik' | 'verify' | 'mcp' | 'issuer'
+export type ServiceName = 'traefik' | 'oauth' | 'verify' | 'mcp' | 'issuer'
 
 export interface Ports {
   public: number
@@ -34,10 +36,12 @@ export interface Ports {
   falkordb: number
   valkey: number
   mcp: Array<{ port: number, metrics: number }>
+  /** Empty: no built-in sign-in. */
+  oauth: Array<{ port: number, metrics: number }>
 }
 
 /** Ports on 127.0.0.1, all different; `publicPort` 0 takes a free one, as the others do. */
-export async function takePorts (publicPort: number, issuerPort: number | undefined, replicas: number): Promise<Ports> {
+export async function takePorts (publicPort: number, issuerPort: number | undefined, replicas: { mcp: number, oauth: number }): Promise<Ports> {
   const taken = new Set([publicPort, issuerPort])
   const next = async (): Promise<number> => {
     const port = await freePort()
@@ -45,8 +49,11 @@ export async function takePorts (publicPort: number, issuerPort: number | undefi
     taken.add(port)
     return port
   }
-  const mcp: Ports['mcp'] = []
-  for (let replica = 0; replica < replicas; replica++) mcp.push({ port: await next(), metrics: await next() })
+  const pairs = async (count: number) => {
+    const pairs: Ports['mcp'] = []
+    for (let replica = 0; replica < count; replica++) pairs.push({ port: await next(), metrics: await next() })
+    return pairs
+  }
   return {
     public: publicPort === 0 ? await next() : publicPort,
     issuer: issuerPort ?? await next(),
@@ -57,7 +64,8 @@ export async function takePorts (publicPort: number, issuerPort: number | undefi
     verifyMetrics: await next(),
     falkordb: await next(),
     valkey: await next(),
-    mcp
+    mcp: await pairs(replicas.mcp),
+    oauth: await pairs(replicas.oauth)
   }
 }
 
@@ -93,7 +101,8 @@ export function addressesOf ({ ports }: Pick<Surroundings, 'ports'>) {
     verify: `https://127.0.0.1:${ports.verify}`,
     decision: `https://127.0.0.1:${ports.decision}/decision`,
     verifyMetrics: local(ports.verifyMetrics),
-    mcp: ports.mcp.map(({ port, metrics }) => ({ url: local(port), metrics: local(metrics) }))
+    mcp: ports.mcp.map(({ port, metrics }) => ({ url: local(port), metrics: local(metrics) })),
+    oauth: ports.oauth.map(({ port, metrics }) => ({ url: local(port), metrics: local(metrics) }))
   }
 }
 
@@ -113,7 +122,7 @@ export function issuerPart (around: Surroundings): Part {
 /** The environment of verify, without what the caller adds. */
 function verifyEnv (around: Surroundings): Env {
   const { ports, publicUrl, certificates, gatewaySecret, valkeyUrl } = around
-  const { issuer } = addressesOf(around)
+  const { issuer, oauth } = addressesOf(around)
   return {
     API_KEYS_FILE: around.apiKeys,
     ...settingsFor(verifySettings.properties, around.settings),
@@ -128,7 +137,9 @@ function verifyEnv (around: Surroundings): Env {
     METRICS_HOST: '127.0.0.1',
     METRICS_PORT: String(ports.verifyMetrics),
     VALKEY_URL: valkeyUrl,
-    // The one issuer of this stack; it may name every tenant, which must be written out.
+    OAUTH_URL: oauth[0]?.url ?? '',
+    OAUTH_REPLICAS: String(oauth.length),
+    // The development issuer stands for one outside, beside the built-in sign-in; it may name every tenant, which must be written out.
     BEARER_ISSUERS: JSON.stringify([{ issuer, jwks_uri: `${issuer}/jwks`, audience: [resourceUrl(publicUrl)], algorithms, tenants: ['*'] }])
   }
 }
@@ -137,6 +148,39 @@ export function verifyPart (around: Surroundings): Part {
   const { verifyMetrics } = addressesOf(around)
   return nodePart('verify', around, 'verify', join(repository, 'services/verify/server.ts'), `${verifyMetrics}/ready`, verifyEnv(around))
 }
+
+/** The environment of one replica of the oauth service, without what the caller adds. */
+function oauthEnv (around: Surroundings, replica: number): Env {
+  const { ports, publicUrl, gatewaySecret, valkeyUrl } = around
+  return {
+    ...localSignIn,
+    ...settingsFor(oauthSettings.properties, around.settings),
+    PUBLIC_URL: publicUrl,
+    GATEWAY_SECRET: gatewaySecret,
+    VALKEY_URL: valkeyUrl,
+    OAUTH_HOST: '127.0.0.1',
+    OAUTH_PORT: String(ports.oauth[replica]?.port),
+    METRICS_HOST: '127.0.0.1',
+    METRICS_PORT: String(ports.oauth[replica]?.metrics)
+  }
+}
+
+/** How people sign in to a stack of this machine, unless the settings say otherwise. */
+export const localSignIn = { LOCAL_SIGN_IN: 'true', LOCAL_SIGN_IN_TENANTS: 'acme,globex' }
+
+/** The tenants of whoever signs in locally; undefined where nobody can. */
+export function localTenants (around: Surroundings): string[] | undefined {
+  const { LOCAL_SIGN_IN: local, LOCAL_SIGN_IN_TENANTS: tenants = '' } = { ...oauthEnv(around, 0), ...around.extra.oauth }
+  return around.ports.oauth.length > 0 && local === 'true' ? list(tenants) : undefined
+}
+
+export function oauthPart (around: Surroundings, replica: number): Part {
+  const metrics = addressesOf(around).oauth[replica]?.metrics
+  // Not /ready: with the store away, starting it again would not help.
+  return { ...nodePart(oauthName(replica), around, 'oauth', join(repository, 'services/oauth/server.ts'), `${metrics}/live`, oauthEnv(around, replica)), whenItDies: 'restart' }
+}
+
+export const oauthName = (replica: number) => `oauth-${replica + 1}`
 
 /** The environment of one replica of the tool service, without what the caller adds. */
 function mcpEnv (around: Surroundings, replica: number): Env {
@@ -185,7 +229,8 @@ export async function traefikPart (around: Surroundings, program: string): Promi
     INTERNAL_CERT: certificates.traefik.cert,
     INTERNAL_KEY: certificates.traefik.key,
     MCP_URLS: addresses.mcp.map(({ url }) => url).join(','),
-    OAUTH_URL: '',
+    OAUTH_URLS: addresses.oauth.map(({ url }) => url).join(','),
+    OAUTH_REPLICAS: String(addresses.oauth.length),
     TLS_MODE: 'own',
     TLS_CERT: certificates.edge.cert,
     TLS_KEY: certificates.edge.key

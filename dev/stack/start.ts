@@ -1,7 +1,7 @@
 /** Starts a whole stack as processes of this machine: for people by dev/stack.ts, for tests and the benchmark by startStack. */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,9 +15,9 @@ import { onPath, type Say } from '../programs/run.ts'
 import { findStateStore } from '../programs/state-store.ts'
 import { findTraefik } from '../programs/traefik.ts'
 import { Supervisor } from '../supervisor.ts'
-import { call, toolCall } from './call.ts'
-import { defaultDir, StackError, takeDirectory, writeStackFile, type StackFile } from './file.ts'
-import { addressesOf, falkordbPart, issuerPart, mcpName, mcpPart, repository, takePorts, traefikPart, valkeyPart, verifyPart, type Env, type ServiceName, type Surroundings } from './parts.ts'
+import { call, serverMetadata, toolCall } from './call.ts'
+import { defaultDir, gatewaySecretIn, StackError, takeDirectory, writeStackFile, type StackFile } from './file.ts'
+import { addressesOf, falkordbPart, issuerPart, localTenants, mcpName, mcpPart, oauthName, oauthPart, repository, takePorts, traefikPart, valkeyPart, verifyPart, type Env, type ServiceName, type Surroundings } from './parts.ts'
 
 export interface StackOptions {
   /** Folder of certificates, keys, graphs, logs and stack.json; `.dev` where absent. */
@@ -26,7 +26,9 @@ export interface StackOptions {
   port?: number
   /** Replicas of the tool service; 2 where absent. */
   mcpReplicas?: number
-  /** Module that each replica runs; tests bring one with more tools. */
+  /** Replicas of the built-in sign-in; OAUTH_REPLICAS of the settings, or 1, where absent. 0: none. */
+  oauthReplicas?: number
+  /** Module that each replica of the tool service runs; tests bring one with more tools. */
   mcpEntry?: string
   /** Added to a service's environment, above all that the stack sets. */
   env?: Partial<Record<ServiceName, Env>>
@@ -82,14 +84,14 @@ export async function startStack (options: StackOptions = {}): Promise<Stack> {
 
   try {
     if (signal?.aborted) await stop()
-    const around = await prepare(dir, port, mcpReplicas, options, say, supervisor.stopping)
+    const around = await prepare(dir, port, { mcp: mcpReplicas, oauth: oauthReplicasOf(options) }, options, say, supervisor.stopping)
     await startParts(supervisor, around, dir, options, say)
     const now = () => describeStack(supervisor, around, dir)
     await untilWholePathAnswers(now(), around, supervisor.stopping)
     describe = now
     await writeStackFile(dir, now())
     supervisor.stopping.throwIfAborted()
-    const logs = ['traefik', 'verify', ...around.ports.mcp.map((_, replica) => mcpName(replica))]
+    const logs = ['traefik', 'verify', ...around.ports.mcp.map((_, replica) => mcpName(replica)), ...around.ports.oauth.map((_, replica) => oauthName(replica))]
     unwatch = await watchLogs(Object.fromEntries(logs.map(name => [name, around.logOf(name)])), say)
     return {
       get file () { return now() },
@@ -108,16 +110,22 @@ export async function startStack (options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function prepare (dir: string, port: number, mcpReplicas: number, { settings = process.env, env = {} }: StackOptions, say: Say, stopping: AbortSignal): Promise<Surroundings> {
+function oauthReplicasOf ({ oauthReplicas, settings = process.env }: StackOptions): number {
+  const replicas = oauthReplicas ?? Number(settings.OAUTH_REPLICAS || 1)
+  if (!Number.isInteger(replicas) || replicas < 0 || replicas > 16) throw new StackError(`OAUTH_REPLICAS must be a number from 0 to 16 (it is ${oauthReplicas ?? JSON.stringify(settings.OAUTH_REPLICAS)}).`)
+  return replicas
+}
+
+async function prepare (dir: string, port: number, replicas: { mcp: number, oauth: number }, { settings = process.env, env = {} }: StackOptions, say: Say, stopping: AbortSignal): Promise<Surroundings> {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new StackError(`PORT must be a number from 0 to 65535 (it is ${port}); 0 takes a free one.`)
-  if (!Number.isInteger(mcpReplicas) || mcpReplicas < 1 || mcpReplicas > 16) throw new StackError(`MCP_REPLICAS must be a number from 1 to 16 (it is ${mcpReplicas}).`)
+  if (!Number.isInteger(replicas.mcp) || replicas.mcp < 1 || replicas.mcp > 16) throw new StackError(`MCP_REPLICAS must be a number from 1 to 16 (it is ${replicas.mcp}).`)
   if (port !== 0) await requireFree(port)
   if (await onPath('setpriv') === undefined) say('setpriv (of util-linux) is missing: if this process is killed by SIGKILL, its parts stay')
   const logs = join(dir, 'logs')
   await rm(logs, { recursive: true, force: true })
   await mkdir(logs, { recursive: true })
   await mkdir(join(dir, 'issuer'), { recursive: true, mode: 0o700 })
-  const ports = await takePorts(port, await lastIssuerPort(dir), mcpReplicas)
+  const ports = await takePorts(port, await lastIssuerPort(dir), replicas)
   await writeFile(join(dir, 'issuer/port'), String(ports.issuer))
   stopping.throwIfAborted()
   const { ca, verify, traefik, edge } = await makeCertificates({ dir, say })
@@ -132,7 +140,7 @@ async function prepare (dir: string, port: number, mcpReplicas: number, { settin
       traefik: { cert: resolve(traefik.cert), key: resolve(traefik.key) },
       edge: { cert: resolve(edge.cert), key: resolve(edge.key) }
     },
-    gatewaySecret: randomBytes(32).toString('hex'),
+    gatewaySecret: await gatewaySecretOf(dir),
     mintSecret: randomBytes(32).toString('hex'),
     falkordbUrl: settings.FALKORDB_URL || `redis://127.0.0.1:${ports.falkordb}`,
     valkeyUrl: settings.VALKEY_URL || `redis://127.0.0.1:${ports.valkey}`,
@@ -142,6 +150,21 @@ async function prepare (dir: string, port: number, mcpReplicas: number, { settin
     settings,
     extra: env
   }
+}
+
+/** Made once for each folder: what oauth keeps in the state store is wrapped by it, and both outlive a restart. */
+async function gatewaySecretOf (dir: string): Promise<string> {
+  const path = gatewaySecretIn(dir)
+  try {
+    const kept = await readFile(path, 'utf8')
+    await chmod(path, 0o600)
+    if (/^[0-9a-f]{64}$/.test(kept)) return kept
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  const secret = randomBytes(32).toString('hex')
+  await writeFile(path, secret, { mode: 0o600 })
+  return secret
 }
 
 /** The issuer's port is part of its name: tokens outlive a restart of the stack only while it stays the same. */
@@ -183,9 +206,14 @@ async function startParts (supervisor: Supervisor, around: Surroundings, dir: st
   if (ownState) await unless(supervisor.stopping, findStateStore(line => say(`valkey: ${line}`)))
   say(embedded ? `Starting FalkorDB (graphs are kept in ${join(dir, 'falkordb')}) and the development issuer` : 'Starting the development issuer')
   await supervisor.start(issuerPart(around), ...embedded ? [falkordbPart(around, resolve(dir, 'falkordb'))] : [], ...ownState ? [valkeyPart(around, resolve(dir, 'valkey'))] : [])
+  const replicas = (count: number) => `${count} ${count === 1 ? 'replica' : 'replicas'}`
+  if (around.ports.oauth.length > 0) {
+    say(`Starting oauth, the built-in sign-in (${replicas(around.ports.oauth.length)})`)
+    await supervisor.start(...around.ports.oauth.map((_, replica) => oauthPart(around, replica)))
+  }
   say('Starting verify')
   await supervisor.start(verifyPart(around))
-  say(`Starting mcp (${around.ports.mcp.length} ${around.ports.mcp.length === 1 ? 'replica' : 'replicas'})`)
+  say(`Starting mcp (${replicas(around.ports.mcp.length)})`)
   const entry = resolve(mcpEntry ?? join(repository, 'services/mcp/server.ts'))
   await supervisor.start(...around.ports.mcp.map((_, replica) => mcpPart(around, replica, entry)))
   say('Starting Traefik')
@@ -220,7 +248,7 @@ async function unless<T> (stopping: AbortSignal, work: Promise<T>): Promise<T> {
 
 function describeStack (supervisor: Supervisor, around: Surroundings, dir: string): StackFile {
   const { publicUrl, falkordbUrl, valkeyUrl, mintSecret } = around
-  const { issuer, http, internal, verify, verifyMetrics, mcp } = addressesOf(around)
+  const { issuer, http, internal, verify, verifyMetrics, mcp, oauth } = addressesOf(around)
   return {
     ready: true,
     pid: process.pid,
@@ -228,12 +256,14 @@ function describeStack (supervisor: Supervisor, around: Surroundings, dir: strin
     mcpUrl: resourceUrl(publicUrl),
     ca: join(dir, 'ca.pem'),
     issuer,
+    localTenants: localTenants(around),
     mint: { url: issuer, secret: mintSecret },
     logs: resolve(dir, 'logs'),
     services: {
       traefik: { pid: supervisor.pid('traefik'), url: publicUrl, httpUrl: http, metrics: internal },
       verify: { pid: supervisor.pid('verify'), url: verify, metrics: verifyMetrics },
       mcp: mcp.map(({ url, metrics }, replica) => ({ pid: supervisor.pid(mcpName(replica)), url, metrics })),
+      oauth: oauth.map(({ url, metrics }, replica) => ({ pid: supervisor.pid(oauthName(replica)), url, metrics })),
       issuer: { pid: supervisor.pid('issuer'), url: issuer },
       falkordb: { pid: supervisor.pid('falkordb'), url: falkordbUrl },
       valkey: { pid: supervisor.pid('valkey'), url: valkeyUrl }
@@ -241,7 +271,8 @@ function describeStack (supervisor: Supervisor, around: Surroundings, dir: strin
     metrics: {
       traefik: `${internal}/metrics`,
       verify: `${verifyMetrics}/metrics`,
-      ...Object.fromEntries(mcp.map(({ metrics }, replica) => [mcpName(replica), `${metrics}/metrics`]))
+      ...Object.fromEntries(mcp.map(({ metrics }, replica) => [mcpName(replica), `${metrics}/metrics`])),
+      ...Object.fromEntries(oauth.map(({ metrics }, replica) => [oauthName(replica), `${metrics}/metrics`]))
     }
   }
 }
@@ -257,8 +288,14 @@ async function untilWholePathAnswers (stack: StackFile, around: Surroundings, st
     const answer = await call(stack.mcpUrl, { method: 'POST', ca, headers: { ...headers, authorization: `Bearer ${token}` }, body, signal: stopping })
       .catch((error: Error) => ({ status: 0, text: error.message }))
     stopping.throwIfAborted()
-    if (answer.status === 200 && !answer.text.includes('"isError":true') && !answer.text.includes('"error":')) return
-    if (Date.now() > end) throw new Error(`Every part runs, but a call to ${stack.mcpUrl} is not answered: ${answer.status} ${answer.text}\n  (logs: ${stack.logs})`)
+    const signIn = stack.services.oauth.length === 0 ? 200 : await call(serverMetadata(stack), { ca, signal: stopping }).then(({ status }) => status, () => 0)
+    stopping.throwIfAborted()
+    const answered = answer.status === 200 && !answer.text.includes('"isError":true') && !answer.text.includes('"error":')
+    if (answered && signIn === 200) return
+    if (Date.now() > end) {
+      const what = answered ? `${serverMetadata(stack)} is answered ${signIn}` : `a call to ${stack.mcpUrl} is not answered: ${answer.status} ${answer.text}`
+      throw new Error(`Every part runs, but ${what}\n  (logs: ${stack.logs})`)
+    }
     await delay(100)
   }
 }

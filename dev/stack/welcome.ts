@@ -9,23 +9,24 @@ export const firstCaller = { tenant: 'acme', user: 'demo', scope: 'graph:read gr
 export const firstTokenTtl = 12 * 3_600
 
 /** The lines for a person at a terminal. @param again the command that prints a new token of this stack */
-export function welcome ({ mcpUrl, url, ca, issuer, logs }: StackFile, token: string, again = 'make token'): string {
+export function welcome (stack: StackFile, token: string, again = 'make token'): string {
+  const { mcpUrl, url, ca, issuer, logs } = stack
   const caPath = resolve(ca)
   return `
 Ready: ${mcpUrl}
-
-Token of user ${firstCaller.user} in tenant ${firstCaller.tenant}, for ${firstTokenTtl / 3_600} hours:
+${stack.services.oauth.length > 0 ? signingIn(stack, caPath) : ''}
+Token of user ${firstCaller.user} in tenant ${firstCaller.tenant}, for ${firstTokenTtl / 3_600} hours, for scripts:
 
 ${token}
 
 Another one: ${again} TENANT=globex USER=ada SCOPE="graph:read" TTL=3600
-Its issuer, ${issuer}, is a stand-in for your identity provider; never trust it outside this machine.
+Its issuer, ${issuer}, is a stand-in for an identity provider of your own; never trust it outside this machine.
 
-A first query, to paste into another terminal:
+A first query with it, to paste into another terminal:
 
 ${firstQuery(mcpUrl, caPath, token)}
 
-Claude Code (the variable lets it trust this stack's certificate):
+Clients that do not sign in, by that token. Claude Code (the variable lets it trust this stack's certificate):
 
   export NODE_EXTRA_CA_CERTS=${quoted(caPath)}
   claude mcp add --transport http falkordb ${mcpUrl} --header "Authorization: Bearer ${token}"
@@ -43,6 +44,25 @@ Ctrl-C stops all of it.
 `
 }
 
+/** How to connect without a token: the client opens a browser, where somebody signs in. */
+function signingIn ({ mcpUrl, url, localTenants }: StackFile, ca: string): string {
+  const who = localTenants === undefined ? '' : `\nAny name will do there; it belongs to ${localTenants.length === 1 ? 'the tenant' : 'the tenants'} ${localTenants.join(' and ')}.`
+  return `
+Connect, and sign in in the browser that opens.${who}
+
+Claude Code (the variable lets it trust this stack's certificate):
+
+  export NODE_EXTRA_CA_CERTS=${quoted(ca)}
+  claude mcp add --transport http falkordb ${mcpUrl}
+
+Claude Desktop, in claude_desktop_config.json; VS Code, in .vscode/mcp.json, under "servers":
+
+${indented({ mcpServers: { falkordb: remote(mcpUrl, ca) } })}
+
+Who is connected, and an end to it: ${url}/account
+`
+}
+
 /** A shell command that writes two people into the graph \`demo\` and reads them back. */
 function firstQuery (mcpUrl: string, ca: string, token: string): string {
   const { headers, body } = toolCall('falkordb_query', {
@@ -54,11 +74,11 @@ function firstQuery (mcpUrl: string, ca: string, token: string): string {
   return [`curl -sS --cacert ${quoted(ca)} ${mcpUrl}`, ...lines, `-d ${quoted(JSON.stringify(body))}`].join(' \\\n  ')
 }
 
-/** mcp-remote as the bridge: it takes the authority from its environment, whatever the client around it does. */
-function remote (mcpUrl: string, ca: string, authorization: string, env: Record<string, string> = {}) {
+/** mcp-remote as the bridge: it takes the authority from its environment, whatever the client around it does. Without a token it signs in. */
+function remote (mcpUrl: string, ca: string, authorization?: string, env: Record<string, string> = {}) {
   return {
     command: 'npx',
-    args: ['-y', 'mcp-remote', mcpUrl, '--header', `Authorization:${authorization}`],
+    args: ['-y', 'mcp-remote', mcpUrl, ...authorization === undefined ? [] : ['--header', `Authorization:${authorization}`]],
     env: { NODE_EXTRA_CA_CERTS: ca, ...env }
   }
 }

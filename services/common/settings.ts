@@ -17,7 +17,7 @@ export const commonSettings = {
   GATEWAY_SECRET: Type.String({
     group: 'Secrets',
     secret: true,
-    description: 'Signs what verify tells mcp. At least 32 random characters: openssl rand -hex 32. Rotate with new,old.'
+    description: 'Signs what verify tells mcp, and wraps the signing keys of the built-in sign-in. At least 32 random characters: openssl rand -hex 32. Rotate with new,old.'
   }),
   ENABLE_MULTI_TENANCY: Type.Boolean({
     group: 'Tenants',
@@ -27,7 +27,7 @@ export const commonSettings = {
   VALKEY_URL: Type.String({
     group: 'Shared state',
     secret: true,
-    description: 'redis:// or rediss:// URL of the Valkey that replicas share: revocations, limits that hold for all together, the streams of /sse. Empty: nothing can be revoked, each replica counts alone, /sse is not served.',
+    description: 'redis:// or rediss:// URL of the Valkey that replicas share: revocations, limits that hold for all together, the streams of /sse, all that the built-in sign-in knows. Empty: nothing can be revoked, each replica counts alone, /sse is not served, nobody signs in here.',
     default: ''
   }),
   LOG_LEVEL: Type.Union(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map(level => Type.Literal(level)), {

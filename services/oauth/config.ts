@@ -6,7 +6,8 @@ import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
 import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
 import { isTenantId } from '@gateway/common/tenants.ts'
-import { readUpstreams, type UpstreamSettings } from './upstreams/settings.ts'
+import { isLocal } from './is-local.ts'
+import { readUpstreams, upstreamChecks, type UpstreamSettings } from './upstreams/settings.ts'
 
 const addresses = 'Internal addresses (set by compose and make dev)'
 const signIn = 'Sign-in'
@@ -104,7 +105,7 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadOauthConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, checkState, config => readUpstreams(config).faults, checkLocal, checkSomeUpstream, checkMembers, checkScopes, checkTrustedHosts, checkRanges])
+  const config = loadConfig(settings, env, [checkCommon, checkState, ...upstreamChecks, checkLocal, checkSomeUpstream, checkMembers, checkScopes, checkTrustedHosts, checkRanges])
   const lower = (value: string) => list(value).map(part => part.toLowerCase())
   return {
     ...config,
@@ -119,11 +120,7 @@ export function loadOauthConfig (env: NodeJS.ProcessEnv): Config {
   }
 }
 
-/** True where a URL leads to this machine only. */
-export function isLocal (url: string): boolean {
-  const { hostname } = new URL(url)
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
-}
+export { isLocal }
 
 const scopesOf = (value: string) => value.split(/[\s,]+/).filter(scope => scope !== '')
 
@@ -151,7 +148,7 @@ function checkMembers (config: Settings): string[] {
   if (file !== '' && from !== '') faults.push('TENANTS_FILE and TENANT_FROM are both set; the file can have rules for groups and domains itself')
   if (from === 'domain' && domains === '' && hosted === '') faults.push('TENANT_FROM=domain needs ALLOWED_DOMAINS or GOOGLE_HOSTED_DOMAINS: else whoever has a mailbox somewhere would have a tenant')
   if (from === 'groups' && organisations === '') faults.push('TENANT_FROM=groups needs ALLOWED_ORGANISATIONS: the groups that are tenants')
-  if (readUpstreams(config).upstreams.length > 0 && file === '' && from === '') faults.push('nobody would belong to a tenant: set TENANTS_FILE or TENANT_FROM (docs/sign-in.md)')
+  if (readUpstreams(config).upstreams.some(({ kind }) => kind !== 'local') && file === '' && from === '') faults.push('nobody would belong to a tenant: set TENANTS_FILE or TENANT_FROM (docs/sign-in.md)')
   return faults
 }
 

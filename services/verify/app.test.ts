@@ -47,6 +47,14 @@ t.test('scopes are named as their issuer names them; with an API key alone no au
   t.notOk('authorization_servers' in (await alone.open.inject(metadataPaths[0] as string)).json())
 })
 
+t.test('the built-in sign-in is the first authorization server, under the public URL', async t => {
+  const both = openService(t, trustingAll([{ issuer: issuer.url, tenants: ['*'] }], { OAUTH_URL: issuer.url }))
+  const document = (await both.open.inject(metadataPaths[0] as string)).json()
+  t.strictSame(document.authorization_servers, [publicUrl, issuer.url])
+  const off = openService(t, trusting(issuer, { OAUTH_URL: issuer.url, OAUTH_REPLICAS: '0' }))
+  for (const path of metadataPaths) t.equal((await off.open.inject(path)).body, (await get(path)).body, 'off, nothing is different')
+})
+
 t.test('health is public and says nothing of the inside', async t => {
   const answer = await get('/health')
   t.equal(answer.statusCode, 200)

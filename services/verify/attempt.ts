@@ -9,7 +9,7 @@ import type { Introspection } from './issuers/introspection.ts'
 import type { IssuerKeys } from './issuers/keys.ts'
 import type { TrustedIssuer } from './issuers/trusted.ts'
 import type { Limits } from './limits/limits.ts'
-import type { Revocations } from './revocations.ts'
+import type { Revocations } from '@gateway/common/known-revocations.ts'
 import type { TenantRule, Tenants } from './tenants/tenants.ts'
 
 /** What the client sent, wherever the question comes from. */

@@ -5,8 +5,8 @@
 import { pino, stdTimeFunctions, type Logger } from 'pino'
 import { pathOf } from '@gateway/common/service.ts'
 import type { GatewayError } from '@gateway/common/errors.ts'
+import { networkOf } from '@gateway/common/network.ts'
 import type { Attempt } from './attempt.ts'
-import { networkOf } from './limits/network.ts'
 import { Repeats } from './limits/repeats.ts'
 
 export interface Audit {

@@ -187,3 +187,44 @@ t.test('each setting says what it is for', async t => {
     t.ok(description && group, name)
   }
 })
+
+const oauth = { OAUTH_URL: 'http://oauth:4170' }
+
+t.test('the built-in sign-in is trusted by its address alone, under PUBLIC_URL, for every tenant, before the configured issuers', async t => {
+  const { issuers, warnings } = loadVerifyConfig({ ...base, ...oauth, VERIFY_TLS_CERT: '', VALKEY_URL: 'redis://127.0.0.1:6379' })
+  t.match(issuers, [{
+    issuer: base.PUBLIC_URL,
+    jwksUri: 'http://oauth:4170/.well-known/jwks.json',
+    audiences: [`${base.PUBLIC_URL}/mcp`],
+    algorithms: ['RS256', 'ES256', 'EdDSA'],
+    typ: 'at+jwt',
+    tenants: ['*'],
+    introspection: undefined
+  }])
+  t.notMatch(warnings.join(), /plain http:/, 'its keys travel over a network of their own')
+  const both = loadVerifyConfig({ ...base, ...oauth, BEARER_ISSUER: issuer, BEARER_TENANTS: 'acme' })
+  t.strictSame(both.issuers.map(({ issuer, tenants }) => [issuer, tenants]), [[base.PUBLIC_URL, ['*']], [issuer, ['acme']]])
+})
+
+t.test('without replicas or an address there is no built-in sign-in', async t => {
+  for (const off of [{ ...oauth, OAUTH_REPLICAS: '0' }, { OAUTH_REPLICAS: '1' }]) {
+    t.strictSame(loadVerifyConfig({ ...base, ...off, BEARER_ISSUER: issuer }).issuers.map(({ issuer }) => issuer), [issuer])
+    t.match(faultsOf({ ...base, ...off }), [/nobody could ever call/])
+  }
+})
+
+const besides: Record<string, [env: Record<string, string>, fault: RegExp]> = {
+  'an issuer that does not say which tenants it may name': [{ BEARER_ISSUER: issuer }, /^BEARER_TENANTS is not set: with two or more issuers/],
+  'the same of the list': [{ BEARER_ISSUERS: JSON.stringify([{ issuer }]) }, /^BEARER_ISSUERS\[0\]\.tenants is not set: with two or more issuers/],
+  'an issuer of its own name': [{ BEARER_ISSUER: base.PUBLIC_URL, BEARER_TENANTS: '*' }, /^PUBLIC_URL is the issuer of the built-in sign-in/],
+  'an address with a path': [{ OAUTH_URL: 'http://oauth:4170/keys' }, /^OAUTH_URL must be an origin/],
+  'an address out in the clear': [{ OAUTH_URL: 'http://oauth.example.com' }, /^OAUTH_URL must begin with https:/],
+  'no number of replicas': [{ OAUTH_REPLICAS: 'off' }, /^OAUTH_REPLICAS must be integer/]
+}
+for (const [what, [env, fault]] of Object.entries(besides)) {
+  t.test(`beside the built-in sign-in ${what} is refused`, async t => {
+    const faults = faultsOf({ ...base, ...oauth, ...env })
+    t.equal(faults.length, 1, faults.join('\n'))
+    t.match(faults[0], fault)
+  })
+}

@@ -12,7 +12,9 @@ import { readTextFile } from '@gateway/common/watched-file.ts'
 import { parseApiKeys } from './credentials/api-key-file.ts'
 import type { ApiKeyOptions } from './credentials/api-keys.ts'
 import { isJwtShaped } from './credentials/shape.ts'
-import { readIssuers, usualAlgorithms, type IssuerEntry, type ReadIssuers, type TrustedIssuer } from './issuers/trusted.ts'
+import { addressFault } from './issuers/addresses.ts'
+import { builtInIssuer } from './issuers/built-in.ts'
+import { readIssuers, usualAlgorithms, type IssuerEntry, type ReadIssuers, type Surroundings, type TrustedIssuer } from './issuers/trusted.ts'
 import { parseTenantRegistry } from './tenants/registry.ts'
 import { parseTls, tlsFiles } from './transport.ts'
 
@@ -35,6 +37,9 @@ export const settings = Type.Object({
   VERIFY_TLS_KEY: optional(addresses, 'PEM file with the key of VERIFY_TLS_CERT.'),
   VERIFY_TLS_CA: optional(addresses, 'PEM file of the CA whose client certificates INTERNAL_MTLS asks for.'),
   INTERNAL_MTLS: Type.Boolean({ group: 'TLS', description: 'true: verify answers only who shows a client certificate of the stack\'s own CA, as Traefik then does.', default: false }),
+
+  OAUTH_URL: optional(addresses, 'Origin of the oauth service, where verify fetches its keys. Empty: there is no built-in sign-in.'),
+  OAUTH_REPLICAS: Type.Integer({ group: 'Sign-in', description: 'Replicas of the built-in sign-in, services/oauth, whose issuer is PUBLIC_URL. 0: off, people sign in by BEARER_ISSUER alone; make up takes that where BEARER_ISSUER is set and this is not.', default: 1, minimum: 0, maximum: 64 }),
 
   BEARER_ISSUER: optional(issuer, 'Your OIDC or OAuth issuer, exactly as "iss" of its tokens has it.', 'https://login.example.com/realms/main'),
   BEARER_JWKS_URI: optional(issuer, 'URL of its keys; empty: found through the metadata of the issuer.'),
@@ -97,7 +102,7 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadVerifyConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkRanges, checkFiles, checkState, checkSomeCredential])
+  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkRanges, checkFiles, checkState, checkOauthUrl, checkSomeCredential])
   const { issuers, warnings } = issuersOf(config, resourceUrl(config.PUBLIC_URL))
   return {
     ...config,
@@ -133,7 +138,17 @@ const shorthand: Partial<Record<keyof IssuerEntry, keyof Settings>> = {
 
 /** @param resource audience of issuers that name none; their faults do not depend on it */
 function issuersOf (config: Settings, resource: string): ReadIssuers {
-  const surroundings = { resource, multiTenancy: config.ENABLE_MULTI_TENANCY }
+  const builtIn = hasBuiltIn(config) ? [builtInIssuer(config.PUBLIC_URL, config.OAUTH_URL, resource)] : []
+  const configured = configuredIssuers(config, { resource, multiTenancy: config.ENABLE_MULTI_TENANCY, besides: builtIn.length })
+  const faults = builtIn.length > 0 && configured.issuers.some(({ issuer }) => issuer === config.PUBLIC_URL)
+    ? ['PUBLIC_URL is the issuer of the built-in sign-in, which needs no entry among the configured issuers; take it out, or set OAUTH_REPLICAS=0']
+    : []
+  return { issuers: [...builtIn, ...configured.issuers], faults: [...faults, ...configured.faults], warnings: configured.warnings }
+}
+
+const hasBuiltIn = ({ OAUTH_URL: url, OAUTH_REPLICAS: replicas }: Settings) => url !== '' && replicas > 0
+
+function configuredIssuers (config: Settings, surroundings: Surroundings): ReadIssuers {
   const faults = (config.BEARER_ISSUER === '' && config.BEARER_JWKS_URI !== '') ? ['BEARER_JWKS_URI is set without BEARER_ISSUER, whose keys it would name'] : []
   if (config.BEARER_ISSUERS === '') {
     const entries = config.BEARER_ISSUER === '' ? [] : [shorthandEntry(config)]
@@ -241,6 +256,14 @@ function checkState ({ VALKEY_URL: url, REVOCATION_OUTAGE: outage }: Settings): 
   return url === '' && outage === 'refuse' ? ['REVOCATION_OUTAGE=refuse is set without VALKEY_URL, without which nothing can be revoked'] : []
 }
 
-function checkSomeCredential ({ BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE }: Settings): string[] {
-  return [BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE].some(value => value !== '') ? [] : ['nobody could ever call: set BEARER_ISSUER (or BEARER_ISSUERS), MCP_API_KEY or API_KEYS_FILE']
+// A path would be lost: what is asked for stands at the root.
+function checkOauthUrl ({ OAUTH_URL: url }: Settings): string[] {
+  if (url === '') return []
+  const fault = addressFault(url) ?? (/^https?:\/\/[^/?#]+$/.test(url) ? undefined : 'must be an origin: scheme, host and port')
+  return fault === undefined ? [] : [`OAUTH_URL ${fault}`]
+}
+
+function checkSomeCredential (config: Settings): string[] {
+  const { BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE } = config
+  return hasBuiltIn(config) || [BEARER_ISSUER, BEARER_ISSUERS, MCP_API_KEY, API_KEYS_FILE].some(value => value !== '') ? [] : ['nobody could ever call: set BEARER_ISSUER (or BEARER_ISSUERS), MCP_API_KEY or API_KEYS_FILE, or let the built-in sign-in run (OAUTH_REPLICAS)']
 }

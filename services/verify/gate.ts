@@ -16,7 +16,7 @@ import { createKeySetLoader } from './issuers/key-set.ts'
 import { IssuerKeys, refreshMs, type IssuerKeysOptions } from './issuers/keys.ts'
 import type { TrustedIssuer } from './issuers/trusted.ts'
 import { openLimits } from './limits/limits.ts'
-import { openRevocations } from './revocations.ts'
+import { openRevocations } from '@gateway/common/known-revocations.ts'
 import { parseTenantRegistry } from './tenants/registry.ts'
 import { openTenants } from './tenants/tenants.ts'
 

@@ -8,7 +8,7 @@ import { startValkey } from '../../tests/support/valkey.ts'
 import { freePort } from '../../dev/free-port.ts'
 import type { Caller } from './attempt.ts'
 import { loadVerifyConfig } from './config.ts'
-import { openRevocations, type RevocationsOptions } from './revocations.ts'
+import { openRevocations, type RevocationsOptions } from '@gateway/common/known-revocations.ts'
 
 const issuer = 'https://login.example'
 const ada: Caller = { issuer, userId: 'ada', clientId: 'laptop', scopes: [], tenants: ['acme'], foreignTenantsOnly: false, expiresAt: undefined, issuedAt: nowSeconds() - 60, tokenId: 'j-ada', grantId: 'g-ada' }

@@ -15,9 +15,9 @@ t.test('30: recreating every container keeps a node', { timeout: 240_000 }, asyn
   await ada.query('kept', 'CREATE (:Kept {text: "still here"})')
   // appendfsync everysec: what was answered a second ago is on disk.
   await new Promise(resolve => setTimeout(resolve, 1_500))
-  const ids = async () => (await compose('ps', '-q', 'traefik', 'verify', 'mcp', 'falkordb')).trim().split('\n').sort()
+  const ids = async () => (await compose('ps', '-q', 'traefik', 'verify', 'oauth', 'mcp', 'falkordb')).trim().split('\n').sort()
   const before = await ids()
-  await compose('up', '-d', '--force-recreate', '--no-deps', '--wait', 'falkordb', 'mcp', 'verify', 'traefik')
+  await compose('up', '-d', '--force-recreate', '--no-deps', '--wait', 'falkordb', 'mcp', 'oauth', 'verify', 'traefik')
   const after = await ids()
   t.equal(after.length, before.length)
   t.notOk(after.some(id => before.includes(id)), 'every container is another one')
@@ -38,7 +38,7 @@ t.test('30: a missing or weak secret stops the start, and is named', async t => 
     t.not(code, 0, `${name} is missing`)
     t.match(said, new RegExp(`${name}.*is not set`))
   }
-  for (const service of ['verify', 'mcp']) {
+  for (const service of ['verify', 'mcp', 'oauth']) {
     const { code, said } = await start(service, { GATEWAY_SECRET: 'short' })
     t.equal(code, 78, `${service} with a weak secret`)
     t.match(said, /GATEWAY_SECRET has 5 characters/)
@@ -55,6 +55,8 @@ t.test('only Traefik publishes ports, and the inner networks lead nowhere', asyn
   const reach = (host: string, port: number) => `require('net').connect({ host: '${host}', port: ${port}, timeout: 3000 }).on('connect', () => process.exit(0)).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))`
   await t.rejects(compose('exec', '-T', 'mcp', 'node', '-e', reach('verify', 4180)), 'mcp does not reach verify')
   await t.rejects(compose('exec', '-T', 'mcp', 'node', '-e', reach('192.0.2.1', 443)), 'mcp has no way out')
+  await t.rejects(compose('exec', '-T', 'oauth', 'node', '-e', reach('mcp', 4190)), 'oauth does not reach mcp')
+  await t.rejects(compose('exec', '-T', 'oauth', 'node', '-e', reach('falkordb', 6379)), 'nor FalkorDB')
   await t.rejects(compose('exec', '-T', 'verify', 'node', '-e', reach('falkordb', 6379)), 'verify does not reach FalkorDB')
   await compose('exec', '-T', 'mcp', 'node', '-e', reach('falkordb', 6379))
   t.pass('mcp does')

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { openGateway } from '../support/gateway.ts'
+import { openGateway, unique } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
 
 const gateway = openGateway()
 const metadataPaths = ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp']
@@ -22,7 +23,30 @@ t.test('2: the root and the path-inserted form are one document', async t => {
 t.test('6: the resource is exactly the URL that a person types', async t => {
   const { json } = await gateway.send({ path: metadataPaths[1] as string })
   t.equal(json.resource, gateway.mcpUrl)
-  t.strictSame(json.authorization_servers, [gateway.issuer])
+  t.strictSame(json.authorization_servers, [gateway.url, gateway.issuer], 'the built-in sign-in first')
+})
+
+t.test('a client finds its way from the resource to the keys of the built-in sign-in, and the issuer is byte for byte the public URL', async t => {
+  const { json: { authorization_servers: [server] } } = await gateway.send({ path: metadataPaths[1] as string })
+  t.equal(server, gateway.url)
+  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']) {
+    const { status, json } = await gateway.send({ path, headers: { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'http' } })
+    t.equal(status, 200, path)
+    t.equal(json.issuer, gateway.url)
+    for (const name of ['authorization_endpoint', 'token_endpoint', 'registration_endpoint', 'jwks_uri']) t.ok(String(json[name]).startsWith(`${gateway.url}/`), `${path}: ${name} is ${json[name]}`)
+  }
+  const { json: { keys } } = await gateway.send({ path: '/.well-known/jwks.json' })
+  t.ok(keys.length > 0)
+  for (const key of keys) t.notOk('d' in key, 'no private part of a key')
+})
+
+t.test('29: what stands in the paths of a sign-in is in no log of Traefik', async t => {
+  const secret = unique('Sentinel')
+  for (const path of [`/register/${secret}`, `/authorize/${secret}`, `/interaction/${secret}`, `/callback/${secret}`, `/account/${secret}`]) t.ok((await gateway.send({ path })).status < 500, path)
+  const marked = unique('/seen')
+  await gateway.send({ path: marked })
+  await until('the log', async () => (await gateway.logs('traefik')).includes(marked))
+  t.notMatch(await gateway.logs('traefik'), secret)
 })
 
 t.test('a 401 leads to that document, and the document to the issuer of the tokens', async t => {
@@ -48,13 +72,8 @@ t.test('5: public URLs come from configuration, whatever host a request claims',
   t.notMatch(JSON.stringify(refused), 'evil.example')
 })
 
-t.test('3: where no sign-in service runs, its paths answer a JSON 404 and never a 5xx', async t => {
-  const paths = [
-    '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration', '/.well-known/jwks.json',
-    '/.well-known/oauth-authorization-server/mcp', '/.well-known/openid-configuration/mcp', '/mcp/.well-known/openid-configuration',
-    '/register', '/register/abc', '/authorize', '/authorize/abc', '/token', '/revoke', '/introspect', '/interaction/abc', '/callback/google', '/account/me'
-  ]
-  for (const path of paths) {
+t.test('3: forms of the metadata paths that are not these are a JSON 404 and never a 5xx', async t => {
+  for (const path of ['/.well-known/oauth-authorization-server/mcp', '/.well-known/openid-configuration/mcp', '/mcp/.well-known/openid-configuration']) {
     for (const method of ['GET', 'POST']) {
       const answer = await gateway.send({ method, path, ...(method === 'POST' && { body: {} }) })
       t.equal(answer.status, 404, `${method} ${path}`)

@@ -34,7 +34,8 @@ t.test('make dev: two stacks side by side, the pasted first query answers, a sec
   const printed = one.output()
   t.match(printed, fileOf(one).mcpUrl)
   t.match(printed, 'NODE_EXTRA_CA_CERTS')
-  t.match(printed, 'claude mcp add')
+  t.match(printed, `claude mcp add --transport http falkordb ${fileOf(one).mcpUrl}\n`, 'no token is pasted to connect')
+  t.match(printed, 'the tenants acme and globex')
   await until('the first query to be printed', async () => /curl [^]*?-d '.*'/.test(one.output()), 10)
   const [paste = ''] = /curl [^]*?-d '.*'/.exec(one.output()) ?? []
   const { stdout } = await exec('sh', ['-c', paste])
@@ -53,6 +54,8 @@ t.test('make dev: two stacks side by side, the pasted first query answers, a sec
     .then(({ stdout }) => stdout, (error: { stdout: string }) => error.stdout)
   const [, found = ''] = doctor.split('The dev stack in')
   t.match(found, 'falkordb')
+  t.match(found, 'oauth-1')
+  t.match(found, `people can sign in: the documents of ${fileOf(one).url} are answered`)
   t.notMatch(found, 'FAULT', '30: the doctor finds no fault in a healthy stack')
 
   t.strictSame(await Promise.all([one.stop(), other.stop()]), [[], []], 'nothing is left')

@@ -18,9 +18,11 @@ export async function compose (...args: string[]): Promise<string> {
   return stdout
 }
 
-/** Names of the containers of the tool service, in the order of their numbers. */
-async function replicaNames (): Promise<string[]> {
-  const names = await compose('ps', '-a', 'mcp', '--format', '{{.Name}}')
+type Replicated = 'mcp' | 'oauth'
+
+/** Names of the containers of a service, in the order of their numbers. */
+async function replicaNames (service: Replicated): Promise<string[]> {
+  const names = await compose('ps', '-a', service, '--format', '{{.Name}}')
   return names.trim().split('\n').sort()
 }
 
@@ -32,16 +34,22 @@ const healthy = async (container: string) => {
 const read = (url: string) => `fetch(${JSON.stringify(url)}).then(r => r.text()).then(t => process.stdout.write(t))`
 
 export function composeControl (): Control {
-  const oneOf = async (index: number) => (await replicaNames())[index] ?? ''
+  const oneOf = async (service: Replicated, index: number) => (await replicaNames(service))[index] ?? ''
+  const replicasOf = (service: Replicated) => Number(readStack().compose?.env[service === 'mcp' ? 'MCP_REPLICAS' : 'OAUTH_REPLICAS'] ?? 1)
+  const kill = async (service: Replicated, index: number) => { await exec('docker', ['kill', await oneOf(service, index)]) }
+  const back = async (service: Replicated, index: number) => {
+    // docker kill counts as a stop by hand, after which the restart policy waits for a start by hand.
+    await exec('docker', ['start', await oneOf(service, index)])
+    await until(`${service} ${index}`, async () => await healthy(await oneOf(service, index)), 60)
+  }
   const falkordbId = async () => (await compose('ps', '-a', '-q', 'falkordb')).trim()
   return {
-    replicas: () => Number(readStack().compose?.env.MCP_REPLICAS ?? 1),
-    killReplica: async index => { await exec('docker', ['kill', await oneOf(index)]) },
-    replicaBack: async index => {
-      // docker kill counts as a stop by hand, after which the restart policy waits for a start by hand.
-      await exec('docker', ['start', await oneOf(index)])
-      await until(`replica ${index}`, async () => await healthy(await oneOf(index)), 60)
-    },
+    replicas: () => replicasOf('mcp'),
+    killReplica: index => kill('mcp', index),
+    replicaBack: index => back('mcp', index),
+    oauthReplicas: () => replicasOf('oauth'),
+    killOauth: index => kill('oauth', index),
+    oauthBack: index => back('oauth', index),
     killFalkordb: async () => { await compose('kill', 'falkordb') },
     falkordbBack: async () => {
       await compose('start', 'falkordb')
@@ -69,7 +77,7 @@ export function composeControl (): Control {
     // compose clears lines of its own even where nobody sees them.
     logs: async name => stripVTControlCharacters(await compose('logs', '--no-color', '--no-log-prefix', name)),
     metrics: async name => {
-      const count = name === 'mcp' ? Number(readStack().compose?.env.MCP_REPLICAS ?? 1) : 1
+      const count = name === 'verify' ? 1 : replicasOf(name)
       return await Promise.all(Array.from({ length: count }, (_, at) =>
         compose('exec', '-T', '--index', String(at + 1), name, 'node', '-e', read('http://127.0.0.1:9090/metrics'))))
     }

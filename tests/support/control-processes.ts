@@ -43,6 +43,9 @@ export function processControl (): Control {
     replicas: () => services().mcp.length,
     killReplica: async index => kill(`mcp ${index}`, services().mcp[index]),
     replicaBack: index => until(`replica ${index}`, async () => restarted(`mcp ${index}`, () => services().mcp[index]) && await answers(`${services().mcp[index]?.url}/ready`)),
+    oauthReplicas: () => services().oauth.length,
+    killOauth: async index => kill(`oauth ${index}`, services().oauth[index]),
+    oauthBack: index => until(`oauth ${index}`, async () => restarted(`oauth ${index}`, () => services().oauth[index]) && await answers(`${services().oauth[index]?.url}/live`)),
     killFalkordb: async () => killForAWhile('falkordb'),
     falkordbBack: () => back('falkordb'),
     killValkey: async () => killForAWhile('valkey'),
@@ -61,7 +64,7 @@ export function processControl (): Control {
     },
     logs: name => logFiles(name),
     metrics: async name => {
-      const parts = name === 'mcp' ? services().mcp : [services().verify]
+      const parts = [services()[name]].flat()
       return await Promise.all(parts.map(async ({ metrics }) => (await createSend(String(metrics))({ path: '/metrics' })).text))
     }
   }

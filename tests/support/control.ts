@@ -3,7 +3,7 @@ import { processControl } from './control-processes.ts'
 import { composeControl } from './control-compose.ts'
 import { readStack } from './stack-file.ts'
 
-export type PartName = 'traefik' | 'verify' | 'mcp' | 'falkordb' | 'valkey'
+export type PartName = 'traefik' | 'verify' | 'mcp' | 'oauth' | 'falkordb' | 'valkey'
 
 export interface Control {
   /** How many replicas of the tool service there are. */
@@ -12,6 +12,12 @@ export interface Control {
   killReplica: (index: number) => Promise<void>
   /** Resolves when the killed replica answers again. */
   replicaBack: (index: number) => Promise<void>
+  /** How many replicas of the built-in sign-in there are; 0: it is off. */
+  oauthReplicas: () => number
+  /** Kills one of them as a crash would; it comes back by itself (processes) or at oauthBack (containers). */
+  killOauth: (index: number) => Promise<void>
+  /** Resolves when it answers again. */
+  oauthBack: (index: number) => Promise<void>
   /** Kills FalkorDB; it comes back by itself (processes) or at falkordbBack (containers). */
   killFalkordb: () => Promise<void>
   /** Resolves when FalkorDB answers again. */
@@ -38,7 +44,7 @@ export interface Control {
   /** Everything that a part has logged until now. */
   logs: (part: PartName) => Promise<string>
   /** Prometheus text of each replica of a service, from its internal port. */
-  metrics: (part: 'verify' | 'mcp') => Promise<string[]>
+  metrics: (part: 'verify' | 'mcp' | 'oauth') => Promise<string[]>
 }
 
 export function createControl (): Control {

@@ -16,7 +16,7 @@ export interface Stack {
   issuer: string
   /** Where the development issuer signs what a test asks for, and the secret that it wants to hear. */
   mint: IssuerAccess
-  services: { traefik: Part, verify: Part, mcp: Part[], falkordb: Part, valkey: Part }
+  services: { traefik: Part, verify: Part, mcp: Part[], oauth: Part[], falkordb: Part, valkey: Part }
   /** Folder of the parts' log files, in process mode. */
   logs: string
   /** How to reach the containers, in compose mode. */

@@ -8,7 +8,7 @@ import type { Identity } from '@gateway/common/identity.ts'
 import { deriveKeys } from '@gateway/common/secrets.ts'
 import type { State } from '@gateway/common/state.ts'
 import type { Bounds } from './bounds.ts'
-import { createSeal, type Seal } from './seal.ts'
+import { createSeal, type Seal } from '@gateway/common/seal.ts'
 
 /** One session, as the replica that opened it keeps it. */
 export interface Session {

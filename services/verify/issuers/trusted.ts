@@ -107,6 +107,8 @@ export interface Surroundings {
   /** Audience where an issuer names none: our own resource URL (RFC 8707). */
   resource: string
   multiTenancy: boolean
+  /** Issuers that are trusted beside the written-down ones. */
+  besides?: number
 }
 
 /**
@@ -114,7 +116,7 @@ export interface Surroundings {
  * @param entries of BEARER_ISSUERS, or the one of the shorthand
  * @param nameOf how a fault names a member of an entry, e.g. `BEARER_ISSUERS[0].tenants`
  */
-export function readIssuers (entries: readonly unknown[], nameOf: (index: number, key: string) => string, { resource, multiTenancy }: Surroundings): ReadIssuers {
+export function readIssuers (entries: readonly unknown[], nameOf: (index: number, key: string) => string, { resource, multiTenancy, besides = 0 }: Surroundings): ReadIssuers {
   const faults: string[] = []
   const warnings: string[] = []
   const issuers: TrustedIssuer[] = []
@@ -124,7 +126,7 @@ export function readIssuers (entries: readonly unknown[], nameOf: (index: number
     const wrong = Value.Check(member, entry) ? contentFaults(entry, name) : shapeFaults(entry, name)
     faults.push(...wrong)
     if (wrong.length > 0 || !Value.Check(member, entry)) continue
-    if (entries.length > 1 && entry.tenants === undefined && multiTenancy) faults.push(`${name('tenants')} is not set: with two or more issuers each must say which tenants it may name ("*" for all)`)
+    if (entries.length + besides > 1 && entry.tenants === undefined && multiTenancy) faults.push(`${name('tenants')} is not set: with two or more issuers each must say which tenants it may name ("*" for all)`)
     if (issuers.some(({ issuer }) => issuer === entry.issuer)) faults.push(`${name('issuer')} names an issuer a second time: ${entry.issuer}`)
     for (const url of [entry.issuer, entry.jwks_uri, entry.introspection?.endpoint]) if (url !== undefined && isExposed(url)) warnings.push(`${url} is plain http: whoever can change that traffic can forge every token of this issuer`)
     const secret = clientSecretOf(entry, name)
@@ -134,7 +136,8 @@ export function readIssuers (entries: readonly unknown[], nameOf: (index: number
   return { issuers, faults, warnings }
 }
 
-function trusted (entry: IssuerEntry, resource: string, multiTenancy: boolean, clientSecret: string): TrustedIssuer {
+/** An entry without faults, with what it leaves out. */
+export function trusted (entry: IssuerEntry, resource: string, multiTenancy: boolean, clientSecret: string): TrustedIssuer {
   return {
     issuer: entry.issuer,
     jwksUri: entry.jwks_uri,

@@ -1,7 +1,7 @@
 /** How often credentials from one address were refused. Each replica counts for itself: what it protects is its own time. */
 import { LRUCache } from 'lru-cache'
+import { networkOf } from '@gateway/common/network.ts'
 import type { Limits } from './limits.ts'
-import { networkOf } from './network.ts'
 import { secondsLeft, windowOf, windowSeconds } from './windows.ts'
 
 /** Addresses that are remembered; of more, the ones that were quiet the longest are forgotten. */

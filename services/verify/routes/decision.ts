@@ -1,8 +1,8 @@
 /** Traefik's ForwardAuth asks here about every call: 200 with the caller's identity in headers, or the error that goes to the client. */
 import type { FastifyPluginAsync } from 'fastify'
+import { clientAddress } from '@gateway/common/client-address.ts'
 import { createIdentityWriter, type Identity } from '@gateway/common/identity.ts'
 import { pathOf } from '@gateway/common/service.ts'
-import { clientAddress } from '../client-address.ts'
 
 /** An assertion lives for 30 s and may go out again while it is younger than this, in milliseconds: signing one costs a third of a decision. */
 const reuseMs = 10_000

@@ -1,7 +1,7 @@
 /** A client may ask what its own credential is worth. The same checks as for every call; no identity headers come of it. */
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import { clientAddress } from '../client-address.ts'
+import { clientAddress } from '@gateway/common/client-address.ts'
 
 const answer = Type.Object({
   tenant: Type.String(),

@@ -1,17 +1,17 @@
 /**
- * What travels through Valkey is sealed (AES-256-GCM), with a key for each session and its caller: Valkey can lose an answer, but
- * neither read one, nor make one up, nor bring it to another's stream.
+ * What only lies in Valkey or travels through it is sealed (AES-256-GCM), with a key of its own for each whom it is about: Valkey can
+ * lose it, but neither read it, nor make one up, nor give it to another.
  */
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 
 export interface Seal {
   close: (text: string) => string
-  /** undefined where it was not sealed with the same secret for the same session and caller. */
+  /** undefined where it was not sealed with the same secret about the same. */
   open: (sealed: string) => string | undefined
 }
 
 const algorithm = 'aes-256-gcm'
-/** NIST SP 800-38D section 8.2.2: 96 random bits, for far fewer than 2^32 messages of one session. */
+/** NIST SP 800-38D section 8.2.2: 96 random bits, for far fewer than 2^32 messages under one key. */
 const ivBytes = 12
 const tagBytes = 16
 

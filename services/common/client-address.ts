@@ -1,6 +1,6 @@
 /** The address of the client behind Traefik, and behind the proxies before Traefik that are trusted. */
 import type { FastifyRequest } from 'fastify'
-import { addressRanges } from '@gateway/common/address-ranges.ts'
+import { addressRanges } from './address-ranges.ts'
 
 /** For Fastify's `trustProxy`: the peer is Traefik, which writes X-Forwarded-For itself; beyond it TRUSTED_PROXIES alone are believed. */
 export function trustProxies (proxies: string): (address: string, hop: number) => boolean {

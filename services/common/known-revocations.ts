@@ -1,14 +1,23 @@
-/** Which credentials were revoked, in this replica's memory. */
+/** Which credentials were revoked, in the memory of one replica of a service. */
 import type { Logger } from 'pino'
 import { Gauge, type Registry } from 'prom-client'
-import { nowSeconds, parseRecord, readRevocations, restoreRevocations, revocationsChannel, type Remembered, type RevocationKind } from '@gateway/common/revocations.ts'
-import { metric } from '@gateway/common/service.ts'
-import type { State, StateClient } from '@gateway/common/state.ts'
-import type { Caller } from './attempt.ts'
+import { nowSeconds, parseRecord, readRevocations, restoreRevocations, revocationsChannel, type Remembered, type RevocationKind } from './revocations.ts'
+import { metric } from './service.ts'
+import type { State, StateClient } from './state.ts'
+
+/** What a record may cover of a credential. */
+export interface Revocable {
+  issuer: string
+  userId: string
+  tokenId: string | undefined
+  grantId: string | undefined
+  /** Seconds since 1970. */
+  issuedAt: number
+}
 
 export interface Revocations {
   /** True where a record covers the credential: its token, its grant, its subject or its tenant. */
-  covers: (caller: Caller, tenantId: string) => boolean
+  covers: (credential: Revocable, tenantId: string) => boolean
   /** False where nobody can say what was revoked, and REVOCATION_OUTAGE=refuse; also in the first seconds of the process, until the records have been read. */
   readonly trusted: boolean
   /** For /ready: `ok`, or what is wrong. */

@@ -1,0 +1,11 @@
+/** The pages that people see: pure functions that return a whole HTML document. */
+export { accountActions, accountPage } from './account.ts'
+export { assets, type Asset } from './assets.ts'
+export { isOnThisDevice, redirectHostOf, type ClientView } from './client-view.ts'
+export { consentPage } from './consent.ts'
+export { errorPage } from './error.ts'
+export { contentSecurityPolicy } from './layout.ts'
+export { readable } from './readable.ts'
+export { scopeViews, type ScopeView } from './scope-words.ts'
+export { signInPage } from './sign-in.ts'
+export { signedOutPage } from './signed-out.ts'

@@ -1,0 +1,119 @@
+/** Who a session or a token stands for, asked at each authorization and at each token: off-boarding bites at the next refresh. */
+import { errors, type Account as ProviderAccount, type KoaContextWithOIDC, type RefreshToken } from 'oidc-provider'
+import type { Logger } from 'pino'
+import type { Revocations } from '@gateway/common/known-revocations.ts'
+import { createSeal } from '@gateway/common/seal.ts'
+import { deriveKeys } from '@gateway/common/secrets.ts'
+import type { Config } from '../config.ts'
+import type { Limits } from '../limits/limits.ts'
+import type { Memberships } from '../people/membership.ts'
+import type { Membership, Person } from '../people/person.ts'
+import { gidOf, type Store } from '../state/store.ts'
+import type { Upstream, Vouched } from '../upstreams/upstream.ts'
+import { within } from './too-many.ts'
+
+export interface Account extends ProviderAccount {
+  person: Person
+  /** Of the grant that is asked about; undefined outside of tokens. */
+  membership?: Membership | undefined
+}
+
+export interface Accounts {
+  /** For oidc-provider: who this is, undefined where they may not be here any more. */
+  find: (ctx: KoaContextWithOIDC, accountId: string, token?: unknown) => Promise<Account | undefined>
+  /** Remembers someone whom an upstream has vouched for. */
+  remember: (vouched: Vouched) => Promise<void>
+}
+
+export interface AccountOptions {
+  config: Config
+  store: Store
+  memberships: Memberships
+  upstreams: ReadonlyMap<string, Upstream>
+  revocations: Revocations
+  limits: Limits
+  logger: Logger
+  /** Seconds since 1970. */
+  now?: () => number
+}
+
+/** A grant of a person who has no such tenant, or may not sign in, any more. */
+const gone = () => new errors.InvalidGrant('the person of this grant may not use it any more')
+
+export function openAccounts ({ config, store, memberships, upstreams, revocations, limits, logger, now = () => Math.floor(Date.now() / 1000) }: AccountOptions): Accounts {
+  const keys = deriveKeys(config.secrets, 'oauth-memory')
+  const sealFor = (accountId: string) => createSeal(keys, ['memory', accountId])
+  // As long as a grant can live, so that none outlives what is known of its person.
+  const lifetime = config.GRANT_TTL_S + config.SESSION_TTL_S
+
+  async function remember ({ person, memory }: Vouched): Promise<void> {
+    await store.accounts.save(person, memory === undefined ? undefined : sealFor(person.id).close(memory), lifetime)
+  }
+
+  /** The person as the upstream vouches for them now, where it can be asked and was not just now. */
+  async function current (accountId: string): Promise<Person | undefined> {
+    const known = await store.accounts.find(accountId)
+    if (known === undefined) return undefined
+    const { person, memory, askedAt } = known
+    const upstream = upstreams.get(person.upstream)
+    // An upstream that is configured no longer vouches for nobody; the local sign-in is no upstream.
+    if (upstream === undefined && !(person.upstream === 'local' && config.LOCAL_SIGN_IN)) return undefined
+    const age = now() - askedAt
+    if (upstream?.again === undefined || memory === undefined || age < config.MEMBERSHIP_RECHECK_S) return person
+    const opened = sealFor(accountId).open(memory)
+    if (opened === undefined) {
+      logger.error({ accountId }, 'what is remembered of a person cannot be opened: GATEWAY_SECRET has changed without new,old')
+      return undefined
+    }
+    try {
+      const answer = await upstream.again(opened)
+      if (answer === 'gone') {
+        logger.info({ accountId }, 'the upstream vouches for this person no longer')
+        return undefined
+      }
+      if (answer.person.id !== accountId) throw new Error('the upstream answered about somebody else')
+      await remember({ person: answer.person, memory: answer.memory ?? opened })
+      return answer.person
+    } catch (err) {
+      logger.warn({ err, accountId, upstream: upstream.id, age }, 'the upstream cannot be asked whether it still vouches for a person')
+      return age < config.UPSTREAM_OUTAGE_S + config.MEMBERSHIP_RECHECK_S ? person : undefined
+    }
+  }
+
+  async function find (ctx: KoaContextWithOIDC, accountId: string, token?: unknown): Promise<Account | undefined> {
+    const grantId = (token as { grantId?: string } | undefined)?.grantId
+    if (grantId === undefined) {
+      // At the authorization endpoint the browser's session is believed; its person is judged when they consent.
+      const known = await store.accounts.find(accountId)
+      return known && memberships.allowed(known.person) ? accountOf(known.person) : undefined
+    }
+    const connection = await store.grants.find(gidOf(grantId))
+    // Before the token is used up: one that is refused for haste can be used again.
+    await within(ctx, limits.ofClient(gidOf(grantId)))
+    refuseReuse(token as RefreshToken, config.REFRESH_REUSE_GRACE_S, now())
+    const person = await current(accountId)
+    const membership = person && memberships.allowed(person) ? memberships.of(person).find(({ tenant }) => tenant === connection?.tenant) : undefined
+    if (person === undefined || membership === undefined || connection === undefined) throw gone()
+    // What the operator revokes of a person or a tenant ends their grants as well: what a new token is made from was there before.
+    if (revocations.covers({ issuer: config.issuer, userId: accountId, tokenId: undefined, grantId: connection.gid, issuedAt: connection.createdAt }, connection.tenant)) throw gone()
+    return accountOf(person, membership)
+  }
+
+  return { find, remember }
+}
+
+const accountOf = (person: Person, membership?: Membership): Account => ({
+  accountId: person.id,
+  person,
+  membership,
+  claims: async () => ({ sub: person.id })
+})
+
+/**
+ * A refresh token that was used a moment ago is refused, and nothing else happens: the answer may have been lost on its way, or two
+ * tabs were as quick. Later it is a stolen one, for which oidc-provider ends the grant (RFC 9700 section 4.14.2).
+ */
+function refuseReuse (token: RefreshToken, graceSeconds: number, now: number): void {
+  const { kind, consumed } = token as { kind?: string, consumed?: unknown }
+  if (kind === 'RefreshToken' && typeof consumed === 'number' && now - consumed < graceSeconds) throw new errors.InvalidGrant('refresh token was used a moment ago')
+}

@@ -1,0 +1,15 @@
+/** The process of the oauth service. */
+import '@gateway/common/node-version.ts'
+import { configOrExit } from '@gateway/common/config.ts'
+import { createInternalApp, createObservability, serve } from '@gateway/common/service.ts'
+import { loadOauthConfig } from './config.ts'
+import { openService } from './start.ts'
+
+const config = configOrExit('oauth', () => loadOauthConfig(process.env))
+const observability = createObservability('oauth', config.LOG_LEVEL)
+for (const warning of config.warnings) observability.logger.warn(warning)
+const { app, health, close } = await openService(config, observability)
+await serve(observability, health, [
+  { app, host: config.OAUTH_HOST, port: config.OAUTH_PORT, name: 'public' },
+  { app: createInternalApp(observability, health), host: config.METRICS_HOST, port: config.METRICS_PORT, name: 'metrics' }
+], close)

@@ -1,0 +1,41 @@
+/** How Valkey is asked: one script for each change of several keys, so that it happens as a whole or not at all. */
+import { UnavailableError } from '@gateway/common/errors.ts'
+import type { StateClient } from '@gateway/common/state.ts'
+
+/** Seconds since 1970, as oidc-provider and every key of ours count. */
+export const nowSeconds = () => Math.floor(Date.now() / 1000)
+
+/**
+ * Lua for all scripts: a key lives at least so long from now, and an index forgets what has expired.
+ * Keys of one script need not share a slot: the state is in one Valkey, never in a cluster.
+ */
+const common = `
+local function outlive(key, seconds)
+  if redis.call('TTL', key) < tonumber(seconds) then redis.call('EXPIRE', key, seconds) end
+end
+local function enter(index, member, now, seconds)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
+  redis.call('ZADD', index, now + seconds, member)
+  outlive(index, seconds)
+end
+`
+
+/**
+ * Runs a script.
+ * @throws UnavailableError where Valkey does not answer or does not take it
+ */
+export async function run (client: StateClient, script: string, keys: string[], args: Array<string | number> = []): Promise<unknown> {
+  return await asked(client.eval(common + script, { keys, arguments: args.map(String) }))
+}
+
+/**
+ * The answer to a command.
+ * @throws UnavailableError where there is none: Valkey is away, starting, or full
+ */
+export async function asked<T> (answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    throw new UnavailableError('state_unavailable', 'Sign-in cannot reach its store at the moment; try again in a few seconds.', { cause })
+  }
+}
