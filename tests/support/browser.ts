@@ -45,6 +45,8 @@ export async function openBrowser (say: Say = () => {}): Promise<Browser> {
   return {
     async open ({ javaScript = true, width = 1280, height = 800, colorScheme = 'light', reducedMotion = 'no-preference' } = {}) {
       const context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled: javaScript, viewport: { width, height }, colorScheme, reducedMotion, locale: 'en-GB' })
+      // What is not there by then will not come; the library's own patience is 30 s.
+      context.setDefaultTimeout(15_000)
       const page = await context.newPage()
       const requests: string[] = []
       const complaints: string[] = []

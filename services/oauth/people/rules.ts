@@ -2,7 +2,7 @@
 import type { Person } from './person.ts'
 
 /** An upstream's id with what it calls somebody or a group: `github:octocat`, `keycloak:/engineers`. */
-const upstreamName = /^[a-z][a-z0-9-]{0,30}:(?!\s)[^\p{Cc}*]{1,200}(?<!\s)$/u
+const upstreamName = /^[a-z][a-z0-9-]{0,30}:(?!\s)[^\p{Cc}*]{1,300}(?<!\s)$/u
 const address = /^[^\s\p{Cc}*@"]+@[^\s\p{Cc}*@"]+$/u
 const domainName = /^[^\s\p{Cc}*@:/.]+(?:\.[^\s\p{Cc}*@:/.]+)+$/u
 /** What GitHub, Google and most OpenID providers number people by, and what somebody could choose as a name to pass for another. */

@@ -43,7 +43,7 @@ export function redirectFault (uri: unknown): string | undefined {
 function placeFault (uri: string, { protocol, hostname }: URL): string | undefined {
   const written = webAuthority.exec(uri)?.[1]
   // Another spelling of the host would be shown as one place and compared as another.
-  if (protocol === 'https:') return written?.toLowerCase() === hostname ? undefined : 'must write its host as browsers do, like https://app.example/callback'
+  if (protocol === 'https:') return written === hostname ? undefined : 'must write its host as browsers do, like https://app.example/callback'
   if (protocol === 'http:') return loopbackAuthority.test(uri) ? undefined : 'must be https, or http with localhost, 127.0.0.1 or [::1]'
   const scheme = privateUse.exec(uri)?.[1]
   return scheme !== undefined && !publicSchemes.has(scheme) && !publicFamilies.test(scheme) ? undefined : 'must be https, http on this device, or like com.example.app:/callback with a scheme of the app\'s own'

@@ -1,6 +1,6 @@
 /**
  * oidc-provider's adapter for all models but Client. A record is a hash: `payload` as JSON without what a bearer could use, `consumed`
- * (seconds since 1970) once it is used up, and where it is indexed.
+ * (seconds since 1970) once it is used up, and where it is indexed. Of a used refresh token single fields stay in place of the payload.
  */
 import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
 import type { StateClient } from '@gateway/common/state.ts'

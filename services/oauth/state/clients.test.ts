@@ -82,7 +82,9 @@ t.test('a secret is kept as its digest, which is no secret itself; an update kee
   t.equal(updated.status, 200)
   t.match(await store.clients.find(id), { client_name: 'Renamed', client_secret: kept })
   t.ok(await lives(client, names.client(id), 1_000))
-  t.equal((await manage(origin, { ...registered, client_id: id }, 'GET')).body.client_name, 'Renamed')
+  t.equal((await manage(origin, updated.body, 'GET')).body.client_name, 'Renamed')
+  t.equal((await manage(origin, registered, 'GET')).status, 401, 'its registration token is another one now')
+  t.ok(await lives(client, names.record('RegistrationAccessToken', String(updated.body.registration_access_token)), 1_000))
   const found = await provider.Client.find(id) as unknown as { compareClientSecret: (actual: string) => boolean }
   t.ok(found.compareClientSecret(String(registered.client_secret)))
   t.notOk(found.compareClientSecret(kept), 'who reads Valkey cannot use what is there')

@@ -1,7 +1,7 @@
 /** Sign-in with Google Workspace: an OpenID provider whose accounts count only as members of one of our domains. */
 import { AnswerError } from './failures.ts'
 import { askedAgain, authorizationUrl, discovered, exchanged, memoryOf, told, type Tokens } from './relying-party.ts'
-import { emailOf, groupsOf, handleOf, personId } from './persons.ts'
+import { emailOf, groupsOf, handleOf, lowerCase, personId } from './persons.ts'
 import type { UpstreamSettings } from './settings.ts'
 import { SignInError, type Upstream, type Vouched } from './upstream.ts'
 
@@ -37,7 +37,7 @@ export function openGoogle (settings: GoogleSettings): Upstream {
 
 /** @throws SignInError where the account is no member of one of the domains */
 function vouchedFor ({ id, label, hostedDomains }: GoogleSettings, claims: Claims, memory: string | undefined): Vouched {
-  const domain = typeof claims.hd === 'string' ? claims.hd.toLowerCase() : undefined
+  const domain = typeof claims.hd === 'string' ? lowerCase(claims.hd) : undefined
   if (domain === undefined || !hostedDomains.includes(domain)) throw new SignInError('refused', 'This Google account does not belong to a company that may sign in here. Start again and choose your work account.')
   const email = emailOf(claims.email)
   if (claims.email_verified !== true || email === undefined) throw new SignInError('refused', `${label} has not verified the e-mail address of this account. Verify it there, then start again.`)

@@ -61,6 +61,7 @@ const claims: Record<string, [person: OpenidPerson, env: Record<string, string>,
   'two addresses in one claim': [someone({ email: 'ada@example.com,boss@example.com' }), {}, { email: undefined }],
   'no username': [someone({ preferred_username: undefined }), {}, { handle: 'keycloak:ada@example.com', name: 'ada@example.com' }],
   'no username, and an address that nobody verified': [someone({ preferred_username: undefined, email_verified: false }), {}, { handle: 'keycloak:2f0b6c3e-5a0e-4b3b-9c57-0c8d4e0a7a11', name: 'Ada Lovelace' }],
+  'a username with a Kelvin sign, which is no k': [someone({ preferred_username: '\u212Aarl \u00c4', groups: ['O\u0130D'] }), {}, { handle: 'keycloak:\u212Aarl \u00e4', groups: ['keycloak:o\u0130d'] }],
   'a username that is another one\'s subject': [someone({ preferred_username: '77c1f6a0-0b1d-4c5e-9e0f-1a2b3c4d5e04' }), {}, { handle: 'keycloak:@77c1f6a0-0b1d-4c5e-9e0f-1a2b3c4d5e04' }]
 }
 for (const [what, [person, env, expected]] of Object.entries(claims)) {

@@ -29,7 +29,7 @@ export function discovered ({ label, issuer, clientId, clientSecret }: Provider)
       timeout: timeoutSeconds,
       [client.customFetch]: boundedFetch,
       // Signatures are checked even though the token comes from the provider itself: a wrong name or proxy on the way is no provider.
-      execute: [...(issuer.startsWith('http:') && isLocal(issuer) ? [client.allowInsecureRequests] : [])]
+      execute: [client.enableNonRepudiationChecks, ...(issuer.startsWith('http:') && isLocal(issuer) ? [client.allowInsecureRequests] : [])]
     })
     known = { configuration, at: performance.now() }
     return configuration
