@@ -56,7 +56,9 @@ export function buildOauthApp (options: OauthAppOptions): FastifyInstance {
   const { host, protocol } = new URL(config.PUBLIC_URL)
   app.addHook('onRequest', (request, _reply, done) => {
     // Every URL is that of PUBLIC_URL, whatever a request says of where it went (requirement 12).
-    const { headers } = request.raw
+    const { raw, raw: { headers } } = request
+    // RFC 9112 section 3.2.2: a request line may hold a whole URL, which oidc-provider would believe over Host.
+    raw.url = raw.url?.replace(/^https?:\/\/[^/?#]*\/?/i, '/')
     headers.host = host
     headers['x-forwarded-proto'] = protocol.slice(0, -1)
     delete headers['x-forwarded-host']

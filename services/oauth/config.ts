@@ -55,10 +55,11 @@ export const settings = Type.Object({
   ALLOWED_ORGANISATIONS: optional(signIn, 'GitHub organisations or groups of an OpenID provider whose members may sign in, e.g. github:acme-inc,keycloak:/engineers.'),
   ALLOWED_DOMAINS: optional(signIn, 'Domains of verified e-mail addresses that may sign in.'),
 
-  TENANTS_FILE: optional(members, 'JSON file of tenants with their users, groups and domains; read again when it changes. docs/sign-in.md describes it.', '/config/members.json'),
+  TENANTS_FILE: optional(members, 'JSON file of tenants with their users, groups and domains; read again when it changes. docs/members.md describes it.', '/config/members.json'),
   TENANT_FROM: Type.Union(['', 'domain', 'groups'].map(choice => Type.Literal(choice)), { group: members, description: 'Without a file: domain (the tenant is the domain of the verified e-mail address, ALLOWED_DOMAINS or GOOGLE_HOSTED_DOMAINS must name it) or groups (each group or organisation of ALLOWED_ORGANISATIONS is a tenant of its own).', default: '' }),
   TENANT_SCOPES: Type.String({ group: members, description: 'Scopes of members where no rule says other ones, space separated.', default: 'graph:read graph:write' }),
   MEMBERSHIP_RECHECK_S: seconds(members, 'For so long what GitHub or an OpenID provider said of a person counts; at a refresh after that it is asked again.', 300, 0, 86_400),
+  SIGN_IN_VALID_S: seconds(members, 'For so long a sign-in counts at an upstream that cannot be asked again without the person (an OpenID provider that gives no refresh token); then they sign in anew. Seconds: 7 days.', 604_800, 60, 34_560_000),
   UPSTREAM_OUTAGE_S: seconds(members, 'For how long refreshes go on while it cannot be asked.', 3_600, 0, 604_800),
 
   ACCESS_TOKEN_TTL_S: seconds(tokens, 'Life of an access token, seconds.', 600, 10, 86_400),
@@ -148,7 +149,7 @@ function checkMembers (config: Settings): string[] {
   if (file !== '' && from !== '') faults.push('TENANTS_FILE and TENANT_FROM are both set; the file can have rules for groups and domains itself')
   if (from === 'domain' && domains === '' && hosted === '') faults.push('TENANT_FROM=domain needs ALLOWED_DOMAINS or GOOGLE_HOSTED_DOMAINS: else whoever has a mailbox somewhere would have a tenant')
   if (from === 'groups' && organisations === '') faults.push('TENANT_FROM=groups needs ALLOWED_ORGANISATIONS: the groups that are tenants')
-  if (readUpstreams(config).upstreams.some(({ kind }) => kind !== 'local') && file === '' && from === '') faults.push('nobody would belong to a tenant: set TENANTS_FILE or TENANT_FROM (docs/sign-in.md)')
+  if (readUpstreams(config).upstreams.some(({ kind }) => kind !== 'local') && file === '' && from === '') faults.push('nobody would belong to a tenant: set TENANTS_FILE or TENANT_FROM (docs/members.md)')
   return faults
 }
 

@@ -2,7 +2,7 @@
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { clientAddress } from '@gateway/common/client-address.ts'
-import { toGatewayError, type GatewayError } from '@gateway/common/errors.ts'
+import { toGatewayError, ValidationError, type GatewayError } from '@gateway/common/errors.ts'
 import { sendError } from '@gateway/common/service.ts'
 import type { Limits } from './limits/limits.ts'
 import { contentSecurityPolicy, errorPage } from './pages/index.ts'
@@ -15,6 +15,7 @@ export const pageHeaders = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': contentSecurityPolicy,
   'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
   'referrer-policy': 'same-origin',
   'cache-control': 'no-store',
   'cross-origin-opener-policy': 'same-origin'
@@ -30,11 +31,11 @@ export function sendFault (error: GatewayError, request: FastifyRequest, reply: 
   if (!wantsPage(request)) return sendError(error, request, reply)
   request.log[error.status >= 500 ? 'error' : 'info']({ err: error.status >= 500 ? error.cause ?? error : undefined, code: error.code, reason: error.reason }, error.message)
   if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
-  return sendPage(reply, errorPage({ title: titleOf(error), message: error.message, code: error.code, requestId: request.id }), error.status)
+  return sendPage(reply, errorPage({ title: titleOf(error), message: error.message, advice: adviceOf(error), code: error.code, requestId: request.id }), error.status)
 }
 
 function wantsPage ({ headers: { accept } }: FastifyRequest): boolean {
-  return accept === undefined || /text\/html|\*\/\*/.test(accept)
+  return accept === undefined || accept.includes('text/html') || !accept.includes('json')
 }
 
 function titleOf ({ status }: GatewayError): string {
@@ -43,9 +44,25 @@ function titleOf ({ status }: GatewayError): string {
   return status >= 500 ? 'Something went wrong' : 'This did not work'
 }
 
+/** Where beginning again in the app would not help; undefined: the page's own advice. */
+function adviceOf ({ status, retryAfter }: GatewayError): string | undefined {
+  if (status === 429) return `Wait ${retryAfter === undefined ? 'a moment' : `${retryAfter} seconds`}, then load this page again.`
+  if (status === 404) return 'Go to the page of your connected apps, at /account of this site.'
+  return undefined
+}
+
 /** Makes an app's routes those of pages. */
 export async function becomePages (app: FastifyInstance, limits: Limits): Promise<void> {
+  app.removeAllContentTypeParsers()
   await app.register(formbody, { bodyLimit: formLimit })
   app.addHook('onRequest', async request => { await limits.ofAddress('page', clientAddress(request)) })
-  app.setErrorHandler((thrown, request, reply) => sendFault(toGatewayError(thrown), request, reply))
+  app.setErrorHandler((thrown, request, reply) => sendFault(ofForm(toGatewayError(thrown)), request, reply))
+}
+
+/** The common words are about JSON. */
+function ofForm (error: GatewayError): GatewayError {
+  const { status, code, cause } = error
+  if (status === 413) return new ValidationError(code, 'The form is larger than any of this server.', { status, cause })
+  if (status === 415) return new ValidationError(code, 'Send the form as application/x-www-form-urlencoded.', { status, cause })
+  return error
 }

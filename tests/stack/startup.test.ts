@@ -13,6 +13,7 @@ function run (file: string, env: Record<string, string>): Promise<{ code: number
 
 const good: Record<string, Record<string, string>> = {
   'services/verify/server.ts': { PUBLIC_URL: 'https://localhost', GATEWAY_SECRET: '0123456789abcdef0123456789abcdef', BEARER_ISSUER: 'https://login.example.com' },
+  'services/oauth/server.ts': { PUBLIC_URL: 'https://localhost', GATEWAY_SECRET: '0123456789abcdef0123456789abcdef', VALKEY_URL: 'redis://127.0.0.1:1', LOCAL_SIGN_IN: 'true', LOCAL_SIGN_IN_TENANTS: 'acme' },
   'services/mcp/server.ts': { PUBLIC_URL: 'https://localhost', GATEWAY_SECRET: '0123456789abcdef0123456789abcdef', FALKORDB_URL: 'redis://127.0.0.1:1' }
 }
 

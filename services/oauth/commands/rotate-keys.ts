@@ -7,7 +7,7 @@ import { parseSecrets } from '@gateway/common/secrets.ts'
 import { settings } from '../config.ts'
 import { rotateThere, wordNames, type Place } from '../keys/rotating.ts'
 
-/** oidc-provider's cookies of a sign-in that is under way live for an hour. */
+/** No cookie of a sign-in that is under way lives longer, whatever SESSION_TTL_S is. */
 const interactionSeconds = 3_600
 
 /** A leaked key must not wait for a fault of another setting. */

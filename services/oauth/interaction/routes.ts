@@ -2,6 +2,7 @@
  * From "who are you?" to "may this client act for you?": the pages that oidc-provider sends a browser to, and the way there and back
  * through an upstream. An interaction is bound to its browser by a cookie of that one path.
  */
+import { stringify } from 'node:querystring'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, type Provider } from 'oidc-provider'
 import type { Logger } from 'pino'
@@ -9,7 +10,7 @@ import type { Counter } from 'prom-client'
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import { clientAddress } from '@gateway/common/client-address.ts'
 import { ForbiddenError, NotFoundError, ValidationError } from '@gateway/common/errors.ts'
-import { isScope, scopes as allScopes, type Scope } from '@gateway/common/scopes.ts'
+import { expandScopes, isScope } from '@gateway/common/scopes.ts'
 import type { Config } from '../config.ts'
 import { field, type Forms } from '../forms.ts'
 import type { Limits } from '../limits/limits.ts'
@@ -182,17 +183,16 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
     return goOn(reply, await current().interactionResult(request.raw, reply.raw, { login: { accountId: person.id } }))
   }
 
-  /** A browser that was signed in as somebody else begins anew: nothing of what the former one allowed stays in its session. */
+  /**
+   * A browser that is signed in as somebody else begins anew: nothing of what the former one allowed goes on, in no other tab either.
+   * It may have signed in since this interaction began, in another tab.
+   */
   async function becomeInBrowser (interaction: Interaction, accountId: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const before = interaction.session
-    if (before === undefined || before.accountId === accountId) return
     const provider = current()
     const session = await provider.Session.get(provider.createContext(request.raw, reply.raw) as never)
-    if (session.uid !== before.uid) throw new ValidationError('interaction_expired', 'This sign-in has expired. Begin again in the app that brought you here.')
-    session.loginAccount({ accountId })
-    delete session.authorizations
-    await session.persist()
-    before.accountId = accountId
+    if (session.accountId === undefined || session.accountId === accountId) return
+    await session.destroy()
+    delete interaction.session
     await interaction.persist()
   }
 
@@ -215,7 +215,7 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
     const decision = field(request.body, 'decision')
     if (decision === 'deny') return await deny(request, reply)
     // The same request once more, with the question who is there.
-    if (decision === 'switch') return goOn(reply, `${config.PUBLIC_URL}/authorize?${new URLSearchParams({ ...params as Record<string, string>, prompt: 'login' })}`)
+    if (decision === 'switch') return goOn(reply, `${config.PUBLIC_URL}/authorize?${stringify({ ...params as Record<string, string | string[]>, prompt: 'login' })}`)
     if (decision !== 'allow') throw new ValidationError('decision_missing', 'Go back, and choose whether to allow it.')
     return await allow(interaction, field(request.body, 'tenant'), request, reply)
   })
@@ -275,7 +275,8 @@ const noTenant = () => new ForbiddenError('no_tenant', 'You belong to no tenant 
 /** Scopes that are asked for, known ones only, each once; those of graphs first. */
 function askedFor ({ scope }: Record<string, unknown>): string[] {
   const asked = new Set(typeof scope === 'string' ? scope.split(' ') : [])
-  return [...allScopes.filter((name: Scope) => asked.has(name)), ...['openid', 'offline_access'].filter(name => asked.has(name))]
+  // With what they include: who may only read still gets that of a client that wants to write.
+  return [...expandScopes([...asked].filter(isScope)), ...['openid', 'offline_access'].filter(name => asked.has(name))]
 }
 
 function searchOf ({ raw }: FastifyRequest): string {

@@ -1,5 +1,6 @@
 /** What a page says of a client: only the host that the person returns to is certain, all else is what the client says of itself. */
 import { html, type Html } from './html.ts'
+import { isLoopback } from '../is-local.ts'
 import { claimed, isolated } from './readable.ts'
 
 export interface ClientView {
@@ -21,10 +22,6 @@ export function redirectHostOf (redirectUri: string): string {
   const { protocol, host, hostname } = new URL(redirectUri)
   if (protocol !== 'https:' && protocol !== 'http:') return protocol
   return isLoopback(hostname) ? hostname : host
-}
-
-function isLoopback (hostname: string): boolean {
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
 /** True where whatever program of this device listens there gets the answer. */

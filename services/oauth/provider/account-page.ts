@@ -2,9 +2,10 @@
  * The page of connected clients signs its person in as any client does, by the authorization endpoint. It wants neither code nor token
  * (response_type none, OAuth 2.0 Multiple Response Type Encoding Practices section 4): only that the browser has a session afterwards.
  */
+import { accountActions } from '../pages/index.ts'
 import type { ClientMetadata, Grant, KoaContextWithOIDC } from 'oidc-provider'
 
-export const accountPaths = { page: '/account', signIn: '/account/sign-in', signedIn: '/account/signed-in', signOut: '/account/sign-out', disconnect: '/account/disconnect' } as const
+export const accountPaths = { page: '/account', signIn: '/account/sign-in', signedIn: '/account/signed-in', ...accountActions } as const
 
 const clientId = 'gateway-account-page'
 

@@ -37,6 +37,9 @@ export interface AccountOptions {
   now?: () => number
 }
 
+/** Longer than an answer of an upstream is waited for, seconds. */
+const askingSeconds = 15
+
 /** A grant of a person who has no such tenant, or may not sign in, any more. */
 const gone = () => new errors.InvalidGrant('the person of this grant may not use it any more')
 
@@ -59,8 +62,21 @@ export function openAccounts ({ config, store, memberships, upstreams, revocatio
     // An upstream that is configured no longer vouches for nobody; the local sign-in is no upstream.
     if (upstream === undefined && !(person.upstream === 'local' && config.LOCAL_SIGN_IN)) return undefined
     const age = now() - askedAt
-    if (upstream?.again === undefined || memory === undefined || age < config.MEMBERSHIP_RECHECK_S) return person
-    const opened = sealFor(accountId).open(memory)
+    if (upstream === undefined || age < config.MEMBERSHIP_RECHECK_S) return person
+    if (upstream.again === undefined || memory === undefined) return age < config.SIGN_IN_VALID_S ? person : undefined
+    const asked = await store.accounts.alone(accountId, askingSeconds, async () => await askAgain(accountId, upstream, known.askedAt))
+    // Somebody else asks in this moment; what they learn counts at the next refresh.
+    if (asked === undefined || asked.done === 'unknown') return stillBelieved(age) ? person : undefined
+    return asked.done
+  }
+
+  /** The person as the upstream has them now, undefined where it vouches for them no longer. @param askedAt of what the caller knows */
+  async function askAgain (accountId: string, upstream: Upstream, askedAt: number): Promise<Person | undefined | 'unknown'> {
+    // Anew: whoever asked a moment before has used up what was known before that.
+    const known = await store.accounts.find(accountId)
+    if (known?.memory === undefined || upstream.again === undefined) return undefined
+    if (known.askedAt > askedAt) return known.person
+    const opened = sealFor(accountId).open(known.memory)
     if (opened === undefined) {
       logger.error({ accountId }, 'what is remembered of a person cannot be opened: GATEWAY_SECRET has changed without new,old')
       return undefined
@@ -69,16 +85,19 @@ export function openAccounts ({ config, store, memberships, upstreams, revocatio
       const answer = await upstream.again(opened)
       if (answer === 'gone') {
         logger.info({ accountId }, 'the upstream vouches for this person no longer')
+        await store.accounts.forget(accountId)
         return undefined
       }
       if (answer.person.id !== accountId) throw new Error('the upstream answered about somebody else')
       await remember({ person: answer.person, memory: answer.memory ?? opened })
       return answer.person
     } catch (err) {
-      logger.warn({ err, accountId, upstream: upstream.id, age }, 'the upstream cannot be asked whether it still vouches for a person')
-      return age < config.UPSTREAM_OUTAGE_S + config.MEMBERSHIP_RECHECK_S ? person : undefined
+      logger.warn({ err, accountId, upstream: upstream.id }, 'the upstream cannot be asked whether it still vouches for a person')
+      return 'unknown'
     }
   }
+
+  function stillBelieved (age: number): boolean { return age < config.UPSTREAM_OUTAGE_S + config.MEMBERSHIP_RECHECK_S }
 
   async function find (ctx: KoaContextWithOIDC, accountId: string, token?: unknown): Promise<Account | undefined> {
     const grantId = (token as { grantId?: string } | undefined)?.grantId

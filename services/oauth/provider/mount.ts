@@ -1,8 +1,10 @@
 /** oidc-provider behind Fastify's routes: by hijack, with its hooks, limits, log lines and metrics still around it. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
-import type { Limits } from '../limits/limits.ts'
 import { clientAddress } from '@gateway/common/client-address.ts'
+import { toGatewayError, ValidationError } from '@gateway/common/errors.ts'
+import type { Limits } from '../limits/limits.ts'
+import { sendFault } from '../pages-plugin.ts'
 import { routes } from './provider.ts'
 import { rewriteScope } from './scopes.ts'
 
@@ -22,6 +24,11 @@ const endpoints: ReadonlyArray<readonly [path: string, methods: string[], kind: 
   [`${routes.registration}/:clientId`, ['GET', 'PUT', 'DELETE'], 'registration']
 ]
 
+const methodsOfHttp = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+/** Where a person looks at the answer; all others answer programs. */
+const isForPeople = (url: string | undefined) => url?.startsWith(routes.authorization) ?? false
+
 export interface MountOptions {
   /** The provider with the keys of now. */
   current: () => Provider
@@ -36,6 +43,7 @@ export async function mountProvider (app: FastifyInstance, { current, limits }: 
   // The provider reads bodies itself; parsed here, they would be gone.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.setErrorHandler((thrown, request, reply) => refuse(thrown, request, reply))
   for (const [url, methods, kind] of endpoints) {
     app.route({
       method: methods as never,
@@ -45,12 +53,36 @@ export async function mountProvider (app: FastifyInstance, { current, limits }: 
       handler: (request, reply) => {
         const { raw } = request
         requests.set(raw, request)
+        // Koa would take the first address that a client has written there itself.
+        raw.headers['x-forwarded-for'] = clientAddress(request)
         if (url === routes.authorization) raw.url = rewriteScope(raw.url ?? '')
+        // RFC 6749 section 5.2, RFC 7591 section 3.2.2: JSON, whatever a program's HTTP library accepts by itself.
+        if (!isForPeople(url)) raw.headers.accept = 'application/json'
         reply.hijack()
         // What Fastify would have sent itself.
         for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value as string)
         current().callback()(raw, reply.raw)
       }
     })
+    app.route({
+      method: methodsOfHttp.filter(method => !methods.includes(method)) as never,
+      url,
+      config: { public: true },
+      handler: (_request, reply) => {
+        reply.header('allow', methods.join(', '))
+        throw new ValidationError('method_not_allowed', `Use ${methods.join(' or ')} here.`, { status: 405 })
+      }
+    })
   }
 }
+
+/** What is refused before oidc-provider is asked, in the words of its endpoint (RFC 6749 section 5.2). */
+function refuse (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = toGatewayError(thrown)
+  if (isForPeople(request.routeOptions.url)) return sendFault(error, request, reply)
+  request.log[error.status >= 500 ? 'error' : 'info']({ err: error.status >= 500 ? error.cause ?? error : undefined, code: error.code, reason: error.reason }, 'refused')
+  if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter)
+  return reply.code(error.status).header('cache-control', 'no-store').send({ error: codeOf(error.status), error_description: error.message })
+}
+
+const codeOf = (status: number) => status === 429 || status === 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request'

@@ -1,5 +1,5 @@
 /** The authorization server itself: oidc-provider, with each default that breaks MCP clients or says too much set otherwise. */
-import { Provider, interactionPolicy, type AccessToken, type ClientCredentials, type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
+import { Provider, errors, interactionPolicy, type AccessToken, type ClientCredentials, type Configuration, type KoaContextWithOIDC, type SigningAlgorithm } from 'oidc-provider'
 import type { Logger } from 'pino'
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import type { Revocations } from '@gateway/common/known-revocations.ts'
@@ -12,7 +12,7 @@ import { gidOf, type Store } from '../state/store.ts'
 import type { Accounts } from './account.ts'
 import { accountPageClient, grantOfAccountPage, isAccountPage } from './account-page.ts'
 import { extraClientMetadata } from './client-rules.ts'
-import { hashOfSecret } from '../state/clients.ts'
+import { hashOfSecret, isHashOfSecret } from '../state/clients.ts'
 import { answerForIssuedTokens } from './issued-tokens.ts'
 import { clientIdMetadataDocument, type GuardedFetch } from './metadata-documents.ts'
 import { describeResource, machineMetadata } from './resource.ts'
@@ -46,6 +46,16 @@ export const routes = {
 const codeSeconds = 60
 export const interactionSeconds = 900
 
+/** form_post is a page with a script, and no page here has one: unknown, it is refused as any other mode that there is not. */
+class ScriptlessProvider extends Provider {
+  override registerResponseMode (...[name, handler]: Parameters<Provider['registerResponseMode']>): void {
+    if (responseModes.includes(name)) super.registerResponseMode(name, handler)
+  }
+}
+
+/** Where an answer may stand in the client's redirect. */
+const responseModes = ['query', 'fragment']
+
 /** One provider with the keys as they are now; another is made when they change. */
 export function createProvider (parts: ProviderParts): Provider {
   const { config, store, keys, accounts, guarded, limits, renderError, logger } = parts
@@ -69,17 +79,16 @@ export function createProvider (parts: ProviderParts): Provider {
     claims: { openid: ['sub'] },
     responseTypes: ['code', 'none'],
     clients: [accountPageClient(config.PUBLIC_URL)],
-    // `none` is the account page's alone.
-    discovery: { response_types_supported: ['code'], response_modes_supported: ['query', 'fragment'], service_documentation: 'https://modelcontextprotocol.io/specification' },
+    discovery: { service_documentation: 'https://modelcontextprotocol.io/specification' },
     clientDefaults: {
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
-      id_token_signed_response_alg: config.ACCESS_TOKEN_ALG
+      id_token_signed_response_alg: keys.jwks.keys[0]!.alg as SigningAlgorithm
     },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     enabledJWA: {
-      idTokenSigningAlgValues: [config.ACCESS_TOKEN_ALG],
+      idTokenSigningAlgValues: [...new Set(keys.jwks.keys.map(({ alg }) => alg as SigningAlgorithm))],
       // A shared secret would have to be kept to verify with it.
       clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA']
     },
@@ -120,7 +129,7 @@ export function createProvider (parts: ProviderParts): Provider {
         useGrantedResource: async () => true,
         getResourceServerInfo: async (ctx, indicator) => {
           if (ctx.oidc.params?.grant_type === 'client_credentials') await within(ctx, limits.ofClient(ctx.oidc.client!.clientId))
-          return describeResource(ctx, indicator, config)
+          return describeResource(ctx, indicator, config, keys)
         }
       },
       clientIdMetadataDocument: clientIdMetadataDocument({ trustedHosts: config.cimdTrustedHosts, limit: async address => await within(undefined, limits.ofAddress('registration', address)) })
@@ -138,10 +147,11 @@ export function createProvider (parts: ProviderParts): Provider {
     }
   } as Configuration
 
-  const provider = new Provider(config.issuer, configuration)
+  const provider = new ScriptlessProvider(config.issuer, configuration)
   // Behind Traefik: https URLs and Secure cookies. What it believes is set by mount.ts.
   provider.proxy = true
   keepSecretsHashed(provider)
+  tellWhatIsOffered(provider)
   answerForIssuedTokens(provider, parts)
   tell(provider, logger)
   return provider
@@ -162,8 +172,8 @@ async function claimsOf (token: AccessToken | ClientCredentials, store: Store): 
   const { grantId } = token as AccessToken
   const gid = gidOf(String(grantId))
   const connection = await store.grants.find(gid)
-  // Ended in this moment: a token without tenant is refused by verify in any case.
-  if (connection === undefined) return undefined
+  // Ended in this moment: a token without its grant could not be revoked with it.
+  if (connection === undefined) throw new errors.InvalidGrant('the grant has ended in the same moment')
   await store.grants.touch(gid)
   return { tenant_id: connection.tenant, gid }
 }
@@ -175,8 +185,18 @@ function keepSecretsHashed (provider: Provider): void {
   prototype.compareClientSecret = function (actual) { return compare.call(this, hashOfSecret(actual)) }
   provider.use(async (ctx, next) => {
     await next()
-    const { body, status, method } = ctx as unknown as { body?: Record<string, unknown>, status: number, method: string }
-    if (status === 200 && method !== 'POST' && typeof body?.client_secret === 'string') delete body.client_secret
+    const { body } = ctx as unknown as { body?: Record<string, unknown> }
+    // One that was made by this very request is told.
+    if (isHashOfSecret(body?.client_secret)) delete body!.client_secret
+  })
+}
+
+/** The library lists response modes that it was not given, and `none`, which is the account page's alone. */
+function tellWhatIsOffered (provider: Provider): void {
+  provider.use(async (ctx, next) => {
+    await next()
+    const { oidc, body } = ctx as unknown as { oidc?: { route?: string }, body?: object }
+    if (oidc?.route === 'discovery' && body) Object.assign(body, { response_types_supported: ['code'], response_modes_supported: responseModes })
   })
 }
 

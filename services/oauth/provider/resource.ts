@@ -3,6 +3,7 @@ import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provi
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import { scopes } from '@gateway/common/scopes.ts'
 import type { Config } from '../config.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
 import type { Account } from './account.ts'
 
 /** Metadata that only the operator's commands may give a client; open registration refuses both. */
@@ -12,7 +13,7 @@ export const machineMetadata = { isMachine: 'gateway_machine', tenant: 'gateway_
  * What oidc-provider asks of a resource, at each authorization and each token.
  * @throws errors.InvalidTarget for any other resource than ours
  */
-export function describeResource (ctx: KoaContextWithOIDC, indicator: string, config: Config): ResourceServer {
+export function describeResource (ctx: KoaContextWithOIDC, indicator: string, config: Config, keys: KeyRing): ResourceServer {
   const resource = resourceUrl(config.PUBLIC_URL)
   if (indicator !== resource) throw new errors.InvalidTarget(`the resource of this server is ${resource}`)
   const { params, client } = ctx.oidc
@@ -25,6 +26,7 @@ export function describeResource (ctx: KoaContextWithOIDC, indicator: string, co
     audience: resource,
     accessTokenFormat: 'jwt',
     accessTokenTTL: config.ACCESS_TOKEN_TTL_S,
-    jwt: { sign: { alg: config.ACCESS_TOKEN_ALG } }
+    // The key of now, whose algorithm the setting may have left behind for a moment.
+    jwt: { sign: { alg: keys.jwks.keys[0]!.alg as 'RS256' } }
   }
 }

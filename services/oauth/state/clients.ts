@@ -67,6 +67,7 @@ const page = 200
 
 const digest = /^sha256:[\w-]{43}$/
 
+export const isHashOfSecret = (value: unknown): value is string => typeof value === 'string' && digest.test(value)
 /** What is kept of a client's secret: it has 256 random bits or more, so a plain digest does. */
 export const hashOfSecret = (secret: string) => `sha256:${digestOf(secret)}`
 
@@ -188,9 +189,11 @@ export function openClients (client: StateClient, grants: Grants, { issuer, clie
   const adapter: Adapter = {
     upsert: async (id, payload) => {
       if (payload.gateway_machine !== undefined || payload.gateway_tenant !== undefined) throw new errors.InvalidClientMetadata('machine clients are made by the operator only')
-      const { client_secret: secret } = payload
+      // A default of the day: stored, it would outlive the keys of that algorithm.
+      const { id_token_signed_response_alg: _, ...metadata } = payload
+      const { client_secret: secret } = metadata
       // At an update the library hands back what it was given: the digest. A secret is never chosen by a client.
-      const kept = secret === undefined || digest.test(secret) ? payload : { ...payload, client_secret: hashOfSecret(secret) }
+      const kept = secret === undefined || digest.test(secret) ? metadata : { ...metadata, client_secret: hashOfSecret(secret) }
       const added = await run(client, register, [names.client(id), names.clients], [id, JSON.stringify(kept), nowSeconds(), newSeconds, clientsMax])
       if (added === 0) throw full()
     },

@@ -44,6 +44,14 @@ t.test('more scope changes what is known and not since when; a use is written on
   t.equal(await client.exists(names.connection('nobody')), 0)
 })
 
+t.test('a connection is known as long as its grant, also where more scope was added later', async t => {
+  const { client, store } = await openThere(t)
+  await store.adapter('Grant').upsert('a', { accountId: 'github:583231', clientId: 'editor' }, 500)
+  await store.grants.remember('a', connection(), ttl)
+  t.ok(await client.ttl(names.connection(gidOf('a'))) <= 500)
+  t.ok(Number(await client.zScore(names.connections, gidOf('a'))) <= nowSeconds() + 500)
+})
+
 t.test('all connections are met, page by page', async t => {
   const { store: { grants } } = await openThere(t)
   const ids = Array.from({ length: 700 }, (_, n) => `grant-${n}`)

@@ -48,10 +48,13 @@ const touchSeconds = 60
 const page = 200
 
 // Nothing may be written for a grant that has ended: a consent or a refresh that was under way would bring it back.
+// Nobody is shown a connection whose Grant is over: one to which scope is added keeps its end.
 const rememberScript = `
 local connection, account, client, all, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local gid, facts, now, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 if redis.call('EXISTS', ended) == 1 then return 0 end
+local left = redis.call('TTL', KEYS[6])
+if left > 0 and left < ttl then ttl = left end
 redis.call('HSETNX', connection, 'createdAt', now)
 redis.call('HSET', connection, 'facts', facts, 'lastUsed', now, 'account', account, 'client', client)
 redis.call('EXPIRE', connection, ttl)
@@ -96,7 +99,7 @@ export function openGrants (client: StateClient, { issuer, accessTokenSeconds }:
     remember: async (grantId, { accountId, clientId, clientName, redirectHost, verified, tenant, scopes }, ttlSeconds) => {
       const gid = gidOf(grantId)
       const facts = JSON.stringify({ accountId, clientId, clientName, redirectHost, verified, tenant, scopes })
-      const keys = [names.connection(gid), names.accountConnections(accountId), names.clientConnections(clientId), names.connections, names.ended(gid)]
+      const keys = [names.connection(gid), names.accountConnections(accountId), names.clientConnections(clientId), names.connections, names.ended(gid), names.grant(gid)]
       if (await run(client, rememberScript, keys, [gid, facts, nowSeconds(), ttlSeconds]) === 0) throw new errors.InvalidGrant('the grant has ended')
     },
     touch: async gid => { await run(client, touchScript, [names.connection(gid)], [nowSeconds(), touchSeconds]) },

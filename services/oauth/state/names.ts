@@ -40,6 +40,7 @@ export const names = {
   accountConnections: (accountId: string) => `oauth:account-connections:${accountId}`,
   clientConnections: (clientId: string) => `oauth:client-connections:${clientId}`,
   account: (accountId: string) => `oauth:account:${accountId}`,
+  asking: (accountId: string) => `oauth:asking:${accountId}`,
   signIn: (state: string) => `oauth:sign-in:${digestOf(state)}`,
   client: (clientId: string) => `oauth:client:${clientId}`,
   clients: 'oauth:clients',

@@ -22,6 +22,17 @@ t.test('a person is remembered with what their upstream must be shown, and since
   t.notOk('memory' in (await accounts.find(person.id) as object))
   t.equal(await accounts.find('github:nobody'), undefined)
   t.ok((await everything(client)).every(({ left }) => left > 0))
+  await accounts.forget(person.id)
+  t.equal(await accounts.find(person.id), undefined)
+})
+
+t.test('one replica at a time asks an upstream about a person', async t => {
+  const there = await openThere(t)
+  const other = await there.replica()
+  const may = await Promise.all([there, other, there].map(async ({ store }) => await store.accounts.mayAsk(person.id, 30)))
+  t.equal(may.filter(allowed => allowed).length, 1)
+  t.ok(await other.store.accounts.mayAsk('github:1', 30))
+  t.ok((await everything(there.client)).every(({ left }) => left > 0))
 })
 
 t.test('a sign-in can be looked at often and taken once', async t => {
