@@ -2,7 +2,7 @@
  * `make test`: types, lint, unit tests, the journeys through one running stack, the official conformance suite through another, the attacks and
  * a short fuzz through a third, what /openapi.json says through a fourth, the faults, each with a stack of its own, and the stack itself as
  * people start it. The last line is `N passed, N failed`.
- * Words on the command line choose sections (types, lint, unit, journeys, conformance, attacks, fuzz, schemathesis, faults, stack) or test files; without any, all are run.
+ * Words on the command line choose sections (types, lint, unit, journeys, sign-in, conformance, attacks, fuzz, schemathesis, faults, stack) or test files; without any, all are run.
  */
 import '@gateway/common/node-version.ts'
 import { randomBytes } from 'node:crypto'
@@ -50,10 +50,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 /**
  * Runs test files against a stack that lives no longer than they do.
  * @param mcpEntry what runs as the tool service, in place of the one with test-only tools
+ * @param script what starts the stack, in place of the usual one
+ * @param more settings beside the usual ones
  */
-async function againstStack (tests: string[], jobs: number, mcpEntry?: string) {
+async function againstStack (tests: string[], jobs: number, { mcpEntry, script, more = {} }: { mcpEntry?: string, script?: string, more?: Record<string, string> } = {}) {
   try {
-    running = await startDevStack({ ...settings, ...(mcpEntry && { TEST_MCP_ENTRY: mcpEntry }) })
+    running = await startDevStack({ ...settings, ...more, ...(mcpEntry && { TEST_MCP_ENTRY: mcpEntry }) }, script)
   } catch (error) {
     return report.count('the stack starts', (error as Error).message.split('\n'))
   }
@@ -84,10 +86,16 @@ if (journeys.length > 0) {
   report.heading('journeys: real Traefik, real FalkorDB, one stack')
   await againstStack(journeys, 2)
 }
+const signIn = named('tests/sign-in/*.test.ts')
+if (signIn.length > 0) {
+  report.heading('sign-in: real clients and a real browser, GitHub, Google and a company played by stand-ins, one stack')
+  // So short that a test can wait for its end.
+  await againstStack(signIn, 2, { script: 'tests/support/sign-in-stack.ts', more: { ACCESS_TOKEN_TTL_S: '20' } })
+}
 const conformance = named('tests/conformance/*.test.ts')
 if (conformance.length > 0) {
   report.heading('conformance: the official suite for both protocol versions, through one stack with the fixtures that it asks for')
-  await againstStack(conformance, 1, 'tests/fixtures/mcp-for-conformance.ts')
+  await againstStack(conformance, 1, { mcpEntry: 'tests/fixtures/mcp-for-conformance.ts' })
 }
 const attacks = [...named('tests/attacks/*.test.ts'), ...named('tests/fuzz/*.test.ts')]
 if (attacks.length > 0) {

@@ -168,6 +168,7 @@ function policy () {
 
 /** The gateway's own claims: the tenant, and the grant by which verify knows a revoked one. */
 async function claimsOf (token: AccessToken | ClientCredentials, store: Store): Promise<Record<string, string> | undefined> {
+  await store.clients.used(String(token.clientId))
   if (token.kind === 'ClientCredentials') return { tenant_id: String((token.client as unknown as Record<string, unknown>)[machineMetadata.tenant]) }
   const { grantId } = token as AccessToken
   const gid = gidOf(String(grantId))

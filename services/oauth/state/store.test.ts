@@ -29,10 +29,15 @@ t.test('a person is remembered with what their upstream must be shown, and since
 t.test('one replica at a time asks an upstream about a person', async t => {
   const there = await openThere(t)
   const other = await there.replica()
-  const may = await Promise.all([there, other, there].map(async ({ store }) => await store.accounts.mayAsk(person.id, 30)))
-  t.equal(may.filter(allowed => allowed).length, 1)
-  t.ok(await other.store.accounts.mayAsk('github:1', 30))
-  t.ok((await everything(there.client)).every(({ left }) => left > 0))
+  const answer = Promise.withResolvers<string>()
+  const first = there.store.accounts.alone(person.id, 30, async () => await answer.promise)
+  await until('the first to be at it', async () => await there.client.exists(`oauth:asking:${person.id}`) === 1)
+  t.ok((await everything(there.client)).every(({ left }) => left > 0), 'a replica that dies meanwhile does not keep the others out')
+  t.equal(await other.store.accounts.alone(person.id, 30, async () => 'second'), undefined)
+  t.strictSame(await other.store.accounts.alone('github:1', 30, async () => 'somebody else'), { done: 'somebody else' })
+  answer.resolve('first')
+  t.strictSame(await first, { done: 'first' })
+  t.strictSame(await other.store.accounts.alone(person.id, 30, async () => 'later'), { done: 'later' })
 })
 
 t.test('a sign-in can be looked at often and taken once', async t => {
