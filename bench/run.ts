@@ -4,7 +4,7 @@
  *   node bench/run.ts [scenario …] [--json]
  *
  * BENCH_ROUNDS (3) and BENCH_REQUESTS (1000) say how much; BENCH_CONCURRENCY (e.g. `1,32`) replaces the scenarios' own;
- * BENCH_REPLICAS (1) says how many tool services the whole path has;
+ * BENCH_REPLICAS (1) says how many tool services the whole path has, BENCH_SIGN_INS (10000) how often somebody signs in;
  * BENCH_PROFILE names a folder for CPU profiles of every Node process. `--json` prints the report as JSON, and progress on standard error alone.
  */
 import '@gateway/common/node-version.ts'

@@ -8,6 +8,7 @@ import '@gateway/common/node-version.ts'
 import { randomBytes } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { findChromium } from '../dev/programs/chromium.ts'
 import { findFalkordb } from '../dev/programs/falkordb.ts'
 import { findTraefik } from '../dev/programs/traefik.ts'
 import { startDevStack, type DevStack } from './support/dev-stack.ts'
@@ -67,6 +68,8 @@ async function againstStack (tests: string[], jobs: number, { mcpEntry, script, 
 report.heading('what the tests need')
 const say = (line: string) => process.stdout.write(`  ${line}\n`)
 await report.attempt('Traefik and FalkorDB are here', () => Promise.all([findTraefik(say), findFalkordb(say)]))
+// Not within a test, whose time is bounded.
+if (wants('unit') || named('tests/sign-in/*.test.ts').length > 0) await report.attempt('Chromium is here', () => findChromium(say))
 await report.program('tap is built with its plugins', 'tap', ['build'])
 
 if (wants('types')) {

@@ -39,6 +39,17 @@ t.test('an error has the contract\'s body and tells nothing private', async t =>
   t.match(absent.json(), { error: { type: 'NotFoundError', code: 'route_not_found' } })
 })
 
+t.test('a path that no router can read is answered in the contract\'s words, and its query string is in no log line', async t => {
+  const log = sink()
+  const app = createApp(createObservability('test', 'trace', log))
+  t.teardown(() => app.close())
+  const answer = await app.inject('/a/%zz?code=hunter2')
+  t.equal(answer.statusCode, 404)
+  t.match(answer.json(), { error: { code: 'route_not_found' }, path: '/a/%zz' })
+  t.ok(log.lines.length > 0)
+  t.notOk(log.lines.some(line => line.includes('hunter2')))
+})
+
 t.test('what Fastify refuses is a ValidationError with its own status', async t => {
   const app = createApp(createObservability('test', 'silent'), { bodyLimit: 100 })
   t.teardown(() => app.close())

@@ -101,8 +101,8 @@ export function createApp ({ logger, registry }: Observability, options: AppOpti
     // Wait for requests in flight, close what idles: a stop must neither cut nor hang.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    // A path that no router can read comes here, past all hooks.
-    frameworkErrors: (error, request, reply) => sendError(toGatewayError(error), request as FastifyRequest, (reply as FastifyReply).header(requestIdHeader, request.id), options.challenge),
+    // A path that no router can read comes here, past all hooks. The error's message is left behind: it quotes the URL, query string and all.
+    frameworkErrors: ({ code, statusCode }, request, reply) => sendError(toGatewayError({ code, statusCode }), request as FastifyRequest, (reply as FastifyReply).header(requestIdHeader, request.id), options.challenge),
     ...(options.tls === undefined && { clientErrorHandler: answerUnreadable }),
     ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
     ...options.fastify

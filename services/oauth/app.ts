@@ -1,8 +1,10 @@
 /** The oauth service as a Fastify app: tests build it without a process. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { Counter } from 'prom-client'
 import { trustProxies } from '@gateway/common/client-address.ts'
+import { toGatewayError } from '@gateway/common/errors.ts'
+import { requestIdHeader } from '@gateway/common/identity.ts'
 import type { Revocations } from '@gateway/common/known-revocations.ts'
 import { addHealthRoutes, createApp, metric, type Health, type Observability } from '@gateway/common/service.ts'
 import type { StateClient } from '@gateway/common/state.ts'
@@ -13,7 +15,7 @@ import { interactionRoutes } from './interaction/routes.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import type { Limits } from './limits/limits.ts'
 import { errorPage } from './pages/index.ts'
-import { pageHeaders } from './pages-plugin.ts'
+import { pageHeaders, sendFault } from './pages-plugin.ts'
 import type { Memberships } from './people/membership.ts'
 import { openAccounts } from './provider/account.ts'
 import type { GuardedFetch } from './provider/metadata-documents.ts'
@@ -39,7 +41,7 @@ export interface OauthAppOptions {
 export function buildOauthApp (options: OauthAppOptions): FastifyInstance {
   const { config, keys, health, observability, limits } = options
   const { logger, registry } = observability
-  const app = createApp(observability, { fastify: { trustProxy: trustProxies(config.TRUSTED_PROXIES), routerOptions: { maxParamLength: 512 } } })
+  const app = createApp(observability, { fastify: { trustProxy: trustProxies(config.TRUSTED_PROXIES), routerOptions: { maxParamLength: 512 }, frameworkErrors } })
   const signIns = metric(registry, 'oauth_sign_ins_total', () => new Counter({ name: 'oauth_sign_ins_total', help: 'Sign-ins by upstream and outcome', labelNames: ['upstream', 'outcome'] as const, registers: [registry] }))
   const issued = metric(registry, 'oauth_tokens_issued_total', () => new Counter({ name: 'oauth_tokens_issued_total', help: 'Access tokens issued, by grant type', labelNames: ['grant'] as const, registers: [registry] }))
 
@@ -70,6 +72,11 @@ export function buildOauthApp (options: OauthAppOptions): FastifyInstance {
   app.register(async scope => { await accountRoutes(scope, { ...options, current, forms }) })
   addHealthRoutes(app, health)
   return app
+}
+
+/** A path that no router can read, past all hooks. The error's message is left behind: it quotes the URL, query string and all. */
+function frameworkErrors ({ code, statusCode }: { code: string, statusCode?: number }, request: FastifyRequest, reply: FastifyReply): void {
+  sendFault(toGatewayError({ code, statusCode }), request, reply.header(requestIdHeader, request.id))
 }
 
 /** An error that must not go to a redirect: oidc-provider has no place to send it, or does not trust the one it has (requirement 5). */

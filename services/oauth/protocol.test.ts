@@ -10,7 +10,8 @@ const { send, origin, lines, store } = await openOauth(t)
 
 const asking = (client: Registered, more: Record<string, string> = {}, challenge = pkce().challenge) => authorizePath({ clientId: client.client_id, redirectUri: String(client.redirect_uris[0]), challenge, more })
 const form = (path: string, fields: Record<string, string>, headers: Record<string, string> = {}) => send({ method: 'POST', path, headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...headers }, body: new URLSearchParams(fields).toString() })
-const told = (answer: { left: URL | undefined }) => Object.fromEntries(answer.left?.searchParams ?? [])
+/** What a client is told, in the query or the fragment of its redirect. */
+const told = ({ left }: { left: URL | undefined }) => Object.fromEntries([...left?.searchParams ?? [], ...new URLSearchParams(left?.hash.slice(1))])
 const refused = (t: Test, answer: Answer, error: string, what: string, status = 400) => t.match({ status: answer.status, error: answer.json?.error, token: answer.json?.access_token }, { status, error, token: undefined }, what)
 
 /** Values of the cookies that an answer sets, by name. */
@@ -35,10 +36,18 @@ t.test('a session that a stranger has put into a browser is worth nothing: its n
   const planted = await through('gateway-session=planted-by-a-stranger; gateway-session.sig=AAAAAAAAAAAAAAAAAAAAAAAAAAA')
   t.match(planted, /^gateway-session=./)
   t.notMatch(planted, 'planted')
-  const browser = new Browser(send, origin)
-  const before = session(await browser.press(await browser.open(path), 'upstream', 'local', { name: 'ada' }))
-  const again = await browser.open(asking(client, { prompt: 'login' }))
-  t.not(session(await browser.press(again, 'upstream', 'local', { name: 'ada' })), before, 'each time anew')
+  const names = new Set<string>()
+  const browser = new Browser(async request => {
+    const answer = await send(request)
+    const named = session(answer)
+    if (named !== undefined) names.add(named)
+    return answer
+  }, origin)
+  await browser.press(await browser.open(path), 'upstream', 'local', { name: 'ada' })
+  const before = [...names]
+  await browser.press(await browser.open(asking(client, { prompt: 'login' })), 'upstream', 'local', { name: 'ada' })
+  t.ok(names.size > before.length, 'each time anew')
+  for (const former of before) t.equal((await send({ path: '/account', headers: { Cookie: former } })).headers.location, '/account/sign-in', 'and the former name leads nowhere')
 })
 
 t.test('who signs in as somebody else in a second tab is asked as that person in both, and no page with a script comes between', async t => {
@@ -86,7 +95,6 @@ t.test('a form that is sent twice makes one connection', async t => {
 t.test('cookies under https are Secure, HttpOnly, SameSite, and of this host alone; nobody gets one for looking', async t => {
   const publicUrl = 'https://localhost:8443'
   const { send } = await openOauth(t, { publicUrl })
-  const browser = new Browser(send, publicUrl)
   const seen = new Map<string, string>()
   const watched: typeof send = async request => {
     const answer = await send(request)
@@ -103,7 +111,9 @@ t.test('cookies under https are Secure, HttpOnly, SameSite, and of this host alo
     else t.ok(attributes.some(part => /^path=\/(interaction|authorize)\/[\w-]+$/.test(part)), `${name}: of one sign-in`)
   }
   for (const path of ['/account', '/account/sign-in', '/account/signed-in', '/authorize', '/authorize/x', '/interaction/x', '/callback/github?state=x', '/nothing', '/.well-known/openid-configuration']) {
-    t.equal((await browser.ask('GET', path, undefined, { Cookie: '__Host-gateway-session=x; __Host-gateway-session.sig=y' })).headers['set-cookie'], undefined, path)
+    t.equal((await send({ path })).headers['set-cookie'], undefined, path)
+    const planted = await send({ path, headers: { Cookie: '__Host-gateway-session=x; __Host-gateway-session.sig=y' } })
+    t.ok([...cookiesOf(planted).values()].every(line => /expires=Thu, 01 Jan 1970/i.test(line)), `${path}: at most a forged one is taken away`)
   }
 })
 
@@ -150,7 +160,7 @@ t.test('no log line holds a code, token, secret, cookie, name of a person\'s or 
     for (const line of cookiesOf(answer).values()) cookies.add(line.split(';')[0]!.split('=').slice(1).join('='))
     return answer
   }
-  const done = await signIn(watched, origin, { tenant: 'acme', client, browser: new Browser(watched, origin), more: { state: 'state-of-the-client', nonce: 'nonce-of-the-client', login_hint: 'ada@example.com' } })
+  const done = await signIn(watched, origin, { tenant: 'acme', client, scope: 'openid graph:read', browser: new Browser(watched, origin), more: { state: 'state-of-the-client', nonce: 'nonce-of-the-client', login_hint: 'ada@example.com' } })
   const first = await exchange(send, done)
   const second = tokensOf(await refresh(send, client, first.refresh_token))
   await refresh(send, client, first.refresh_token)
@@ -164,8 +174,22 @@ t.test('no log line holds a code, token, secret, cookie, name of a person\'s or 
   await browser.open('/authorize?client_id=nobody&login_hint=ada@example.com')
   t.ok(lines.length > 20)
   for (const [what, value] of Object.entries({
-    code: done.code, verifier: done.verifier, access: first.access_token, 'next access': second.access_token, refresh: first.refresh_token, 'next refresh': second.refresh_token, secret: String(client.client_secret), registration: String(client.registration_access_token),
-    wrong: 'a-wrong-secret', state: 'state-of-the-client', nonce: 'nonce-of-the-client', address: 'ada@example.com', 'code of an upstream': 'code-of-an-upstream', 'state of an upstream': 'state-of-an-upstream', query: '?', parameter: 'login_hint'
+    code: done.code,
+    verifier: done.verifier,
+    access: first.access_token,
+    'next access': second.access_token,
+    refresh: first.refresh_token,
+    'next refresh': second.refresh_token,
+    secret: String(client.client_secret),
+    registration: String(client.registration_access_token),
+    wrong: 'a-wrong-secret',
+    state: 'state-of-the-client',
+    nonce: 'nonce-of-the-client',
+    address: 'ada@example.com',
+    'code of an upstream': 'code-of-an-upstream',
+    'state of an upstream': 'state-of-an-upstream',
+    query: '?',
+    parameter: 'login_hint'
   })) t.strictSame(lines.filter(line => line.includes(value)), [], what)
   for (const cookie of cookies) if (cookie !== '') t.strictSame(lines.filter(line => line.includes(cookie)), [], 'cookie')
 })
@@ -239,8 +263,8 @@ t.test('what this server does not do is refused in the standard\'s words', async
     [{ resource: 'x' }, 'invalid_target']
   ] as Array<[Record<string, string>, string | RegExp]>) t.match(told(await browser.open(asking(client, more))), { error, state: 'st' }, JSON.stringify(more))
   t.match(told(await browser.open(`${asking(client, { resource: `${origin}/mcp` })}&resource=${encodeURIComponent('https://evil.example/')}`)), { error: 'invalid_target' }, 'our resource and another')
-  const page = await browser.open(asking(client, { claims: '{"userinfo":{"email":{"essential":true}},"access_token":{"tenant_id":{"value":"globex"}}}', tenant_id: 'globex', acr_values: 'x', ui_locales: 'xx', display: 'touch' }))
-  t.equal(page.status, 200, 'claims and what else a client may say is no way to a tenant')
+  const page = await browser.open(asking(client, { claims: '{"userinfo":{"email":{"essential":true}},"access_token":{"tenant_id":{"value":"globex"}}}', tenant_id: 'globex', acr_values: 'x', ui_locales: 'xx', display: 'touch', scope: 'openid graph:read' }))
+  t.strictSame([page.status, told(page)], [200, {}], 'claims and what else a client may say is no way to a tenant')
 })
 
 t.test('a resource named twice is one, also for who signs in as somebody else on the way', async t => {
@@ -258,14 +282,13 @@ t.test('a code is for its own client, redirect and verifier; a guess of the veri
   const done = await signIn(send, origin, { tenant: 'acme', client: await register(send, { redirect_uris: ['https://client.example/callback', 'https://client.example/other'] }) })
   const stranger = await register(send)
   const fields = { grant_type: 'authorization_code', client_id: done.client.client_id, code: done.code, redirect_uri: done.redirectUri, code_verifier: done.verifier }
-  for (const [what, more] of Object.entries({
+  for (const [what, more] of Object.entries<Record<string, string>>({
     'another client': { client_id: stranger.client_id },
     'another redirect': { redirect_uri: 'https://client.example/other' },
     'a wrong verifier': { code_verifier: pkce().verifier },
     'the challenge as its verifier': { code_verifier: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM' },
     'a resource that is not ours': { resource: 'https://evil.example/mcp' }
-  }) as Array<[string, Record<string, string>]>) refused(t, await askToken(send, { ...fields, ...more }), what.includes('resource') ? 'invalid_target' : 'invalid_grant', what)
-  t.ok(true)
+  })) refused(t, await askToken(send, { ...fields, ...more }), what.includes('resource') ? 'invalid_target' : 'invalid_grant', what)
   for (const missing of ['code_verifier', 'code', 'redirect_uri']) {
     const { [missing as keyof typeof fields]: _, ...rest } = fields
     t.match((await askToken(send, rest)).json.error, /^invalid_(request|grant)$/, `no ${missing}`)
@@ -290,12 +313,40 @@ t.test('a refresh token is for its own client, scope and resource, and a refusal
   refused(t, await refresh(send, done.client, next.refresh_token, { resource: 'https://evil.example/' }), 'invalid_target', 'another resource')
 })
 
+t.test('nobody ends or looks into the tokens of another client', async t => {
+  const done = await signIn(send, origin, { tenant: 'acme' })
+  const tokens = await exchange(send, done)
+  const stranger = await register(send)
+  for (const token of [tokens.access_token, tokens.refresh_token]) {
+    for (const hint of ['access_token', 'refresh_token', 'x']) {
+      t.strictSame((await form('/introspect', { client_id: stranger.client_id, token, token_type_hint: hint })).json, { active: false })
+      t.ok((await form('/revoke', { client_id: stranger.client_id, token, token_type_hint: hint })).status < 500)
+    }
+  }
+  t.equal((await form('/introspect', { client_id: done.client.client_id, token: tokens.access_token })).json.active, true)
+  t.equal((await refresh(send, done.client, tokens.refresh_token)).status, 200, 'both go on')
+})
+
+t.test('the client of our own account page gets nothing from anybody\'s link: no code, no token, no consent', async t => {
+  const { browser } = await signIn(send, origin, { name: 'kay', tenant: 'acme' })
+  const link = (more: Record<string, string>) => `/authorize?${new URLSearchParams({ client_id: 'gateway-account-page', response_type: 'none', scope: 'openid', redirect_uri: `${origin}/account/signed-in`, ...more })}`
+  t.equal((await browser.open(link({}))).path, '/account')
+  for (const more of [{ scope: 'openid graph:admin' }, { prompt: 'consent' }, { scope: 'graph:read', prompt: 'consent', resource: `${origin}/mcp` }] as Array<Record<string, string>>) {
+    const page = await browser.open(link(more))
+    t.equal(page.status, 400, JSON.stringify(more))
+    t.notMatch(page.text, 'value="allow"')
+  }
+  for (const more of [{ response_type: 'code' }, { response_type: 'code', code_challenge: pkce().challenge, code_challenge_method: 'S256' }] as Array<Record<string, string>>) t.notMatch((await browser.open(link(more))).path, 'code=')
+  for (const grant of ['authorization_code', 'refresh_token', 'client_credentials']) t.equal((await askToken(send, { grant_type: grant, client_id: 'gateway-account-page', code: 'x', refresh_token: 'x', redirect_uri: `${origin}/account/signed-in`, code_verifier: pkce().verifier })).status, 400)
+  t.equal((await store.grants.ofAccount('local:kay')).length, 1, 'the one that was allowed before')
+})
+
 t.test('a machine signs for this server, once, by its own key, and gets its own scopes and tenant only', async t => {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { clientId } = await store.clients.create({ name: 'nightly', tenant: 'acme', scopes: ['graph:read'], jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256' }] } })
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
   const assertion = (claims: Record<string, unknown> = {}, key = privateKey) => new SignJWT({ iss: clientId, sub: clientId, aud: origin, jti: randomUUID(), exp: Math.floor(Date.now() / 1000) + 60, ...claims }).setProtectedHeader({ alg: 'ES256', kid: 'k1' }).sign(key)
-  const ask = (client_assertion: string, more: Record<string, string> = {}) => askToken(send, { grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion, ...more })
+  const ask = (signed: string, more: Record<string, string> = {}) => askToken(send, { grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: signed, ...more })
   const good = await assertion()
   const token = tokensOf(await ask(good))
   t.match(claimsOf(token.access_token), { tenant_id: 'acme', scope: 'graph:read', sub: clientId })

@@ -31,7 +31,8 @@ export interface McpClient {
 }
 
 const info = { name: 'journey', version: '1.0.0' }
-const modes = { 'v2 SDK, legacy': 'legacy', 'v2 SDK, auto': 'auto', 'v2 SDK, 2026-07-28': { pin: '2026-07-28' } } as const
+/** How the v2 SDK is told which era to speak. */
+export const modes = { 'v2 SDK, legacy': 'legacy', 'v2 SDK, auto': 'auto', 'v2 SDK, 2026-07-28': { pin: '2026-07-28' } } as const
 
 /** Connects a client; rejects with the SDK's own error where the gateway refuses. */
 export async function connect (era: Era, url: string, headers: Record<string, string>): Promise<McpClient> {

@@ -68,6 +68,13 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
     return client
   }
 
+  /** The client that a person may allow something to: our own page is not one, whatever its link was made to ask for. */
+  async function consentingClientOf (interaction: Interaction): Promise<Client> {
+    const client = await clientOf(interaction)
+    if (isAccountPage(client.clientId)) throw new ValidationError('nothing_to_allow', 'There is nothing to allow here. Open the page of your connected apps at /account.')
+    return client
+  }
+
   function goOn (reply: FastifyReply, url: string): FastifyReply {
     return reply.header('cache-control', 'no-store').header('referrer-policy', 'same-origin').redirect(url, 303)
   }
@@ -88,7 +95,7 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
   }
 
   async function showConsent (interaction: Interaction, reply: FastifyReply, fault?: string): Promise<FastifyReply> {
-    const client = await clientOf(interaction)
+    const client = await consentingClientOf(interaction)
     const { uid, params, session } = interaction
     const known = await store.accounts.find(String(session?.accountId))
     if (known === undefined || !memberships.allowed(known.person)) throw new ForbiddenError('not_allowed', 'You may not sign in here any more.')
@@ -217,11 +224,13 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
     // The same request once more, with the question who is there.
     if (decision === 'switch') return goOn(reply, `${config.PUBLIC_URL}/authorize?${stringify({ ...params as Record<string, string | string[]>, prompt: 'login' })}`)
     if (decision !== 'allow') throw new ValidationError('decision_missing', 'Go back, and choose whether to allow it.')
+    // The button was pressed twice: a second grant would be one that no client knows of.
+    if (interaction.result?.consent !== undefined) return goOn(reply, interaction.returnTo)
     return await allow(interaction, field(request.body, 'tenant'), request, reply)
   })
 
   async function allow (interaction: Interaction, chosen: string | undefined, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const client = await clientOf(interaction)
+    const client = await consentingClientOf(interaction)
     const { params, session, grantId } = interaction
     const accountId = String(session?.accountId)
     const known = await store.accounts.find(accountId)

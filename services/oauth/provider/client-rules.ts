@@ -44,7 +44,7 @@ function applyRules (ctx: Context, metadata: Metadata): void {
   if (ctx === undefined && !fromDocument) return
   const sent = (ctx?.oidc.body ?? metadata) as Metadata
   refusePrivate({ ...metadata, ...(fromDocument ? {} : sent) })
-  if (Buffer.byteLength(JSON.stringify(sent)) > limits.metadataBytes) refuse(`client metadata must not be larger than ${limits.metadataBytes} bytes`)
+  if (sizeOf(sent) > limits.metadataBytes) refuse(`client metadata must not be larger than ${limits.metadataBytes} bytes`)
   settleAuthMethod(metadata, sent, fromDocument)
   settleGrants(metadata, fromDocument)
   judgeName(metadata.client_name)
@@ -58,6 +58,15 @@ function applyRules (ctx: Context, metadata: Metadata): void {
   delete metadata.sector_identifier_uri
   // RFC 8252 section 7.3: the port of a loopback address is the app's choice at each request; oidc-provider leaves it to native clients.
   if ((metadata.redirect_uris as string[]).some(uri => redirectKind(uri) !== 'web')) metadata.application_type = 'native'
+}
+
+/** Bytes as JSON; no number is large enough for what is nested so deep that it cannot be written again. */
+function sizeOf (metadata: Metadata): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(metadata))
+  } catch {
+    return Infinity
+  }
 }
 
 function refuse (description: string): never {

@@ -59,6 +59,7 @@ export async function mountProvider (app: FastifyInstance, { current, limits }: 
         // RFC 6749 section 5.2, RFC 7591 section 3.2.2: JSON, whatever a program's HTTP library accepts by itself.
         if (!isForPeople(url)) raw.headers.accept = 'application/json'
         reply.hijack()
+        if (kind !== undefined) reply.header('cache-control', 'no-store')
         // What Fastify would have sent itself.
         for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value as string)
         current().callback()(raw, reply.raw)

@@ -151,6 +151,7 @@ export function createProvider (parts: ProviderParts): Provider {
   // Behind Traefik: https URLs and Secure cookies. What it believes is set by mount.ts.
   provider.proxy = true
   keepSecretsHashed(provider)
+  refuseNoTexts(provider)
   tellWhatIsOffered(provider)
   answerForIssuedTokens(provider, parts)
   tell(provider, logger)
@@ -190,6 +191,17 @@ function keepSecretsHashed (provider: Provider): void {
     // One that was made by this very request is told.
     if (isHashOfSecret(body?.client_secret)) delete body!.client_secret
   })
+}
+
+/** oidc-provider reads names of algorithms before it has looked whether they are texts. */
+function refuseNoTexts (provider: Provider): void {
+  const client = provider.Client as unknown as { needsSecret: (metadata: Record<string, unknown>) => boolean }
+  const { needsSecret } = client
+  client.needsSecret = metadata => {
+    const wrong = Object.keys(metadata).find(name => /^[a-z_]+_alg$/.test(name) && typeof metadata[name] === 'object' && metadata[name] !== null)
+    if (wrong !== undefined) throw new errors.InvalidClientMetadata(`${wrong} must be a text`)
+    return needsSecret.call(client, metadata)
+  }
 }
 
 /** The library lists response modes that it was not given, and `none`, which is the account page's alone. */
