@@ -97,8 +97,8 @@ if (signIn.length > 0) {
 }
 const conformance = named('tests/conformance/*.test.ts')
 if (conformance.length > 0) {
-  report.heading('conformance: the official suite for both protocol versions, through one stack with the fixtures that it asks for')
-  await againstStack(conformance, 1, { mcpEntry: 'tests/fixtures/mcp-for-conformance.ts' })
+  report.heading('conformance: the official suite for both protocol versions, against the server and the sign-in of one stack with the fixtures that it asks for')
+  await againstStack(conformance, 1, { mcpEntry: 'tests/fixtures/mcp-for-conformance.ts', script: 'tests/support/sign-in-stack.ts' })
 }
 const attacks = [...named('tests/attacks/*.test.ts'), ...named('tests/fuzz/*.test.ts')]
 if (attacks.length > 0) {

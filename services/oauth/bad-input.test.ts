@@ -339,6 +339,16 @@ t.test('pages of an account: every field, wrong in every way', async t => {
   t.ok(tokensOf(await refresh(send, client, tokens.refresh_token)))
 })
 
+t.test('a program that meets a page gets JSON, and whoever accepts anything gets the page', async t => {
+  for (const [method, path] of [['GET', '/interaction/x'], ['POST', '/interaction/x/consent'], ['GET', '/callback/github?state=x'], ['GET', '/account/nothing'], ['POST', '/authorize']] as const) {
+    for (const accept of ['application/json', 'application/json, text/event-stream']) {
+      const { headers, json } = await send({ method, path, headers: { Accept: accept } })
+      t.match({ headers, json }, { headers: { 'content-type': /^application\/json/, 'cache-control': 'no-store' }, json: { error: { code: String, message: String } } }, `${method} ${path}, ${accept}`)
+    }
+    for (const accept of ['text/html', '*/*', 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', ';;,']) t.match((await send({ method, path, headers: { Accept: accept } })).headers['content-type'], /^text\/html/, `${method} ${path}, ${accept}`)
+  }
+})
+
 t.test('a method that an endpoint does not have is refused, and the answer says which it has', async t => {
   for (const [path, allowed] of [['/token', 'POST, OPTIONS'], ['/revoke', 'POST, OPTIONS'], ['/introspect', 'POST, OPTIONS'], ['/register', 'POST'], ['/.well-known/jwks.json', 'GET, OPTIONS'], ['/.well-known/oauth-authorization-server', 'GET, OPTIONS']] as const) {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(method => !allowed.includes(method))) {

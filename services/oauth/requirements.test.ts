@@ -267,9 +267,13 @@ t.test('oauth 9: the resource takes our access tokens, and nothing else that we 
   const changed = (claims: object) => Buffer.from(JSON.stringify({ ...claimsOf(tokens.access_token), ...claims })).toString('base64url')
   const unsigned = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')
   const stranger = makeKey('stranger', 'RS256')
+  // The same keys, of the same Valkey, for another public address.
+  const elsewhere = await openOauth(t, { valkeyUrl: stateUrl })
+  const foreign = await exchange(elsewhere.send, await signIn(elsewhere.send, elsewhere.origin, { tenant: 'acme' }))
   for (const [what, token] of Object.entries({
     'an ID token': String(tokens.id_token),
     'a refresh token': tokens.refresh_token,
+    'one of another issuer with the same keys': foreign.access_token,
     'a registration access token': String(done.client.registration_access_token),
     'another tenant': `${header}.${changed({ tenant_id: 'globex' })}.${signed}`,
     'more scope': `${header}.${changed({ scope: 'graph:admin' })}.${signed}`,
@@ -277,6 +281,19 @@ t.test('oauth 9: the resource takes our access tokens, and nothing else that we 
     'a key of somebody else': mint(stranger, claimsOf(tokens.access_token)),
     'a key of somebody else under our name': mint({ ...stranger, kid: JSON.parse(Buffer.from(header, 'base64url').toString()).kid }, claimsOf(tokens.access_token))
   })) t.equal((await verify.ask(token)).statusCode, 401, what)
+})
+
+t.test('oauth 9: an access token that its client has revoked is refused within a second, and no other', async t => {
+  const verify = openVerify(t)
+  await verify.ready()
+  const done = await signIn(send, origin, { tenant: 'acme' })
+  const one = await exchange(send, done)
+  const next = tokensOf(await refresh(send, done.client, one.refresh_token))
+  t.equal((await verify.ask(one.access_token)).statusCode, 200)
+  const answer = await send({ method: 'POST', path: '/revoke', headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ client_id: done.client.client_id, token: one.access_token }).toString() })
+  t.equal(answer.status, 200)
+  await until('verify has heard of it', async () => (await verify.ask(one.access_token)).statusCode === 401)
+  t.equal((await verify.ask(next.access_token)).statusCode, 200)
 })
 
 t.test('oauth 10: a token that names another issuer has nobody fetch anything', async t => {
