@@ -57,6 +57,7 @@ t.test('Traefik and verify are told of as many replicas of a service as there ar
   t.equal(traefik?.environment?.MCP_REPLICAS, mcp?.deploy?.replicas)
   t.equal(traefik?.environment?.OAUTH_REPLICAS, oauth?.deploy?.replicas)
   t.equal(verify?.environment?.OAUTH_REPLICAS, oauth?.deploy?.replicas)
+  for (const service of [traefik, verify, mcp]) t.notOk(Object.keys(service?.environment ?? {}).some(name => name.startsWith('OAUTH_SECRET')), 'the secret of sign-in is for nobody else')
   t.equal(new URL(verify?.environment?.OAUTH_URL ?? '').port, String((oauthSettings.properties.OAUTH_PORT as { default?: number }).default), 'at the port that it listens on')
 })
 

@@ -35,7 +35,7 @@ const groups = [
 ]
 const internal = 'Internal addresses (set by compose and make dev)'
 /** Secrets that docker-compose.yml mounts as files; a test compares the two. */
-export const inFiles = ['GATEWAY_SECRET', 'MCP_API_KEY', 'BEARER_ISSUERS', 'GITHUB_CLIENT_SECRET', 'GOOGLE_CLIENT_SECRET', 'OIDC_CLIENT_SECRET', 'OIDC_PROVIDERS']
+export const inFiles = ['GATEWAY_SECRET', 'OAUTH_SECRET', 'MCP_API_KEY', 'BEARER_ISSUERS', 'GITHUB_CLIENT_SECRET', 'GOOGLE_CLIENT_SECRET', 'OIDC_CLIENT_SECRET', 'OIDC_PROVIDERS']
 /** Those that docker-compose.yml makes from others where they are not set. */
 const derived = new Set(['PUBLIC_URL', 'FALKORDB_URL'])
 

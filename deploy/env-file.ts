@@ -37,6 +37,7 @@ MCP_API_KEY=${secret()}
 MCP_API_KEY_TENANT=${firstTenant}
 
 GATEWAY_SECRET=${secret()}
+OAUTH_SECRET=${secret()}
 FALKORDB_PASSWORD=${secret()}
 VALKEY_PASSWORD=${secret()}
 `
@@ -132,6 +133,7 @@ function secretFileFaults (env: NodeJS.ProcessEnv): string[] {
   const oauth = signsIn(env) ? [users.oauth] : []
   const readers = {
     GATEWAY_SECRET_FILE: [users.verify, users.mcp, ...oauth],
+    OAUTH_SECRET_FILE: oauth,
     MCP_API_KEY_FILE: [users.verify],
     BEARER_ISSUERS_FILE: [users.verify],
     GITHUB_CLIENT_SECRET_FILE: oauth,

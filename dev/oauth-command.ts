@@ -11,7 +11,7 @@ import { ending } from '@gateway/common/command.ts'
 import { clientWords, jwksOf } from '../services/oauth/commands/machine-clients.ts'
 import { grantWords } from '../services/oauth/commands/people-grants.ts'
 import { wordNames as rotationWords } from '../services/oauth/keys/rotating.ts'
-import { defaultDir, gatewaySecretIn, type StackFile } from './stack/file.ts'
+import { defaultDir, gatewaySecretIn, oauthSecretIn, type StackFile } from './stack/file.ts'
 import { inContainer, nearest } from './stack/nearest.ts'
 import { localSignIn, repository } from './stack/parts.ts'
 
@@ -27,6 +27,8 @@ const wordsOf: Record<string, readonly string[]> = {
 
 /** The environment of oauth in a stack of make dev. */
 function environmentOf ({ url, services }: StackFile): NodeJS.ProcessEnv {
+  const secretOf = (path: string) => readFileSync(path, 'utf8')
+  const dir = process.env.DEV_DIR || defaultDir
   return {
     ...localSignIn,
     ...process.env,
@@ -34,7 +36,9 @@ function environmentOf ({ url, services }: StackFile): NodeJS.ProcessEnv {
     VALKEY_URL: services.valkey.url,
     VALKEY_URL_FILE: '',
     GATEWAY_SECRET_FILE: '',
-    GATEWAY_SECRET: readFileSync(gatewaySecretIn(process.env.DEV_DIR || defaultDir), 'utf8')
+    GATEWAY_SECRET: secretOf(gatewaySecretIn(dir)),
+    OAUTH_SECRET_FILE: '',
+    OAUTH_SECRET: secretOf(oauthSecretIn(dir))
   }
 }
 

@@ -36,6 +36,7 @@ const env = {
   ISSUER_PORT: String(issuerPort),
   PUBLIC_URL: `https://localhost:${httpsPort}`,
   GATEWAY_SECRET: secret(),
+  OAUTH_SECRET: secret(),
   FALKORDB_PASSWORD: secret(),
   VALKEY_PASSWORD: secret(),
   // Beside the built-in sign-in, an issuer says which tenants it may name.

@@ -16,6 +16,8 @@ export interface StackPart {
 
 /** Where the parts of a stack find the secret that they share. It outlives the stack, as what is signed or wrapped by it in the state store does. */
 export const gatewaySecretIn = (dir: string) => join(dir, 'gateway-secret')
+/** The one that only oauth has. */
+export const oauthSecretIn = (dir: string) => join(dir, 'oauth-secret')
 
 /** The running stack. The file is readable by its owner alone: it holds the secret that mints tokens. */
 export interface StackFile {

@@ -75,6 +75,7 @@ export interface Surroundings {
   /** Certificate files as deploy/certificates.ts made them. */
   certificates: { ca: string } & Record<'verify' | 'traefik' | 'edge', { cert: string, key: string }>
   gatewaySecret: string
+  oauthSecret: string
   mintSecret: string
   falkordbUrl: string
   valkeyUrl: string
@@ -151,12 +152,13 @@ export function verifyPart (around: Surroundings): Part {
 
 /** The environment of one replica of the oauth service, without what the caller adds. */
 function oauthEnv (around: Surroundings, replica: number): Env {
-  const { ports, publicUrl, gatewaySecret, valkeyUrl } = around
+  const { ports, publicUrl, gatewaySecret, oauthSecret, valkeyUrl } = around
   return {
     ...localSignIn,
     ...settingsFor(oauthSettings.properties, around.settings),
     PUBLIC_URL: publicUrl,
     GATEWAY_SECRET: gatewaySecret,
+    OAUTH_SECRET: oauthSecret,
     VALKEY_URL: valkeyUrl,
     OAUTH_HOST: '127.0.0.1',
     OAUTH_PORT: String(ports.oauth[replica]?.port),

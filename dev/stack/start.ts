@@ -16,7 +16,7 @@ import { findStateStore } from '../programs/state-store.ts'
 import { findTraefik } from '../programs/traefik.ts'
 import { Supervisor } from '../supervisor.ts'
 import { call, serverMetadata, toolCall } from './call.ts'
-import { defaultDir, gatewaySecretIn, StackError, takeDirectory, writeStackFile, type StackFile } from './file.ts'
+import { defaultDir, gatewaySecretIn, oauthSecretIn, StackError, takeDirectory, writeStackFile, type StackFile } from './file.ts'
 import { addressesOf, falkordbPart, issuerPart, localTenants, mcpName, mcpPart, oauthName, oauthPart, repository, takePorts, traefikPart, valkeyPart, verifyPart, type Env, type ServiceName, type Surroundings } from './parts.ts'
 
 export interface StackOptions {
@@ -140,7 +140,8 @@ async function prepare (dir: string, port: number, replicas: { mcp: number, oaut
       traefik: { cert: resolve(traefik.cert), key: resolve(traefik.key) },
       edge: { cert: resolve(edge.cert), key: resolve(edge.key) }
     },
-    gatewaySecret: await gatewaySecretOf(dir),
+    gatewaySecret: await secretIn(gatewaySecretIn(dir)),
+    oauthSecret: await secretIn(oauthSecretIn(dir)),
     mintSecret: randomBytes(32).toString('hex'),
     falkordbUrl: settings.FALKORDB_URL || `redis://127.0.0.1:${ports.falkordb}`,
     valkeyUrl: settings.VALKEY_URL || `redis://127.0.0.1:${ports.valkey}`,
@@ -153,8 +154,7 @@ async function prepare (dir: string, port: number, replicas: { mcp: number, oaut
 }
 
 /** Made once for each folder: what oauth keeps in the state store is wrapped by it, and both outlive a restart. */
-async function gatewaySecretOf (dir: string): Promise<string> {
-  const path = gatewaySecretIn(dir)
+async function secretIn (path: string): Promise<string> {
   try {
     const kept = await readFile(path, 'utf8')
     await chmod(path, 0o600)

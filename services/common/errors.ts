@@ -96,9 +96,12 @@ export class DatabaseError extends GatewayError {
   constructor (code: string, message: string, options?: ErrorOptions) { super('DatabaseError', 502, code, message, options) }
 }
 
+/** After so many seconds a caller of what is unavailable may come back. */
+export const unavailableSeconds = 5
+
 /** 503 with Retry-After: an issuer's keys cannot be had, or the service is starting or stopping. */
 export class UnavailableError extends GatewayError {
-  constructor (code: string, message: string, options?: ErrorOptions) { super('UnavailableError', 503, code, message, { retryAfter: 5, ...options }) }
+  constructor (code: string, message: string, options?: ErrorOptions) { super('UnavailableError', 503, code, message, { retryAfter: unavailableSeconds, ...options }) }
 }
 
 /** 504: over the time that the call or the server allows. */

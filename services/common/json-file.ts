@@ -1,6 +1,6 @@
 /** JSON files that an operator writes: each fault is named by its place, and never quotes what stands there. */
+import { Ajv, type ErrorObject } from 'ajv'
 import type { Static, TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { ConfigurationError } from './config.ts'
 
 /**
@@ -8,11 +8,12 @@ import { ConfigurationError } from './config.ts'
  * @returns what turns its text into the value, and throws ConfigurationError with up to 8 faults
  */
 export function jsonReader<T extends TSchema> (schema: T): (text: string) => Static<T> {
-  const shape = Compile(schema)
+  // The validator of the settings: typebox's own would be a second one, of 5 MiB in every process.
+  const accepts = new Ajv({ allErrors: true, strict: false, validateSchema: false, meta: false }).compile(schema)
   return text => {
     const value = parsed(text)
-    if (shape.Check(value)) return value as Static<T>
-    throw new ConfigurationError(shape.Errors(value).flatMap(error => faultsOf(error as ShapeError)))
+    if (accepts(value)) return value as Static<T>
+    throw new ConfigurationError(accepts.errors!.slice(0, 8).map(faultOf))
   }
 }
 
@@ -26,15 +27,11 @@ function parsed (text: string): unknown {
   }
 }
 
-interface ShapeError { keyword: string, instancePath: string, message: string, params: { requiredProperties?: string[], additionalProperties?: string[], allowedValues?: unknown[] } }
-
-function faultsOf ({ keyword, instancePath, message, params }: ShapeError): string[] {
+function faultOf ({ keyword, instancePath, message = 'is wrong', params }: ErrorObject): string {
   const path = instancePath.split('/').slice(1).map(part => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-  if (keyword === 'required') return (params.requiredProperties ?? []).map(name => `${placeOf([...path, name])} is missing`)
-  if (keyword === 'additionalProperties') return (params.additionalProperties ?? []).map(name => `${placeOf([...path, name])} is unknown here`)
-  // typebox tells of an unknown member twice; this is the other one.
-  if (keyword === 'boolean') return []
-  return [`${placeOf(path)} ${keyword === 'enum' ? `must be one of ${params.allowedValues?.join(', ')}` : message}`]
+  if (keyword === 'required') return `${placeOf([...path, String(params.missingProperty)])} is missing`
+  if (keyword === 'additionalProperties') return `${placeOf([...path, String(params.additionalProperty)])} is unknown here`
+  return `${placeOf(path)} ${keyword === 'enum' ? `must be one of ${(params.allowedValues as unknown[]).join(', ')}` : message.replace('NOT', 'not')}`
 }
 
 /** `keys[0].scopes[1]`, `tenants["north sea"].scopes`. */

@@ -1,4 +1,4 @@
-/** GATEWAY_SECRET and the keys derived from it. Each use has a key of its own, so that none can stand in for another. */
+/** GATEWAY_SECRET, OAUTH_SECRET and the keys derived from them. Each use has a key of its own, so that none can stand in for another. */
 import { hkdfSync } from 'node:crypto'
 
 /** What a derived key is for; the name is HKDF's `info` (RFC 5869 section 3.2). */
@@ -9,13 +9,14 @@ const minSecretLength = 32
 
 /**
  * The secrets of `GATEWAY_SECRET=new,old`, newest first.
+ * @param name the variable that they come from
  * @returns faults in words where one is too short or plainly not random
  */
-export function parseSecrets (value: string): { secrets: string[], faults: string[] } {
+export function parseSecrets (value: string, name = 'GATEWAY_SECRET'): { secrets: string[], faults: string[] } {
   const secrets = value.split(',').map(secret => secret.trim())
   const faults: string[] = []
   for (const [index, secret] of secrets.entries()) {
-    const which = secrets.length === 1 ? 'GATEWAY_SECRET' : `GATEWAY_SECRET part ${index + 1}`
+    const which = secrets.length === 1 ? name : `${name} part ${index + 1}`
     if (secret.length < minSecretLength) faults.push(`${which} has ${secret.length} characters; it needs at least ${minSecretLength}: openssl rand -hex 32`)
     else if (new Set(secret).size < 8) faults.push(`${which} repeats a few characters; make a random one: openssl rand -hex 32`)
   }

@@ -1,6 +1,7 @@
 /** What every service process has: logger, metrics, contract errors, health, and a stop that drains. */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
@@ -270,10 +271,10 @@ export class Health {
   }
 }
 
-/** Adds `/live` and `/ready` to an app that no public router reaches at these paths. */
+/** Adds `/live` and `/ready` to an app that no public router reaches at these paths. Asked each second, their lines are for debugging. */
 export function addHealthRoutes (app: FastifyInstance, health: Health) {
-  app.get('/live', { config: { public: true } }, (_request, reply) => reply.code(health.live ? 200 : 503).send({ live: health.live }))
-  app.get('/ready', { config: { public: true } }, async (_request, reply) => {
+  app.get('/live', { config: { public: true, audited: true } }, (_request, reply) => reply.code(health.live ? 200 : 503).send({ live: health.live }))
+  app.get('/ready', { config: { public: true, audited: true } }, async (_request, reply) => {
     const answer = await health.ready()
     return reply.code(answer.ready ? 200 : 503).send(answer)
   })
@@ -287,7 +288,17 @@ export function createInternalApp ({ logger, registry }: Observability, health: 
   return app
 }
 
-export interface Listener { app: FastifyInstance, host: string, port: number, name: string }
+export interface Listener {
+  app: FastifyInstance
+  host: string
+  port: number
+  name: string
+  /**
+   * So long at most, in milliseconds, it takes requests as before once the balancer was told to look elsewhere: a proxy that sends one on a
+   * connection that is being closed does not know whether it was read, and may not send it again. Nobody connected: not at all.
+   */
+  leadMs?: number
+}
 
 /**
  * Opens all listeners and arranges the stop: on SIGTERM, SIGINT or a fault the balancer is told, requests in flight end, then `onStop` runs.
@@ -299,11 +310,20 @@ export async function serve ({ service, logger }: Observability, health: Health,
     if (err) logger.fatal({ err }, `${service} stops after a fault`)
     else logger.info({ signal }, `${service} stops`)
     health.stop()
-    await Promise.all(listeners.map(({ app }) => app.close()))
+    await Promise.all(listeners.map(async ({ app, leadMs = 0 }) => {
+      await untilLeft(app, leadMs)
+      await app.close()
+    }))
     await onStop()
   })
   const urls: Record<string, string> = {}
   for (const { app, host, port, name } of listeners) urls[name] = await app.listen({ host, port, listenTextResolver: address => `${service} ${name} at ${address}` })
   logger.info({ urls }, `${service} ready`)
   return urls
+}
+
+/** Returns when nobody is connected, or the time is over. */
+async function untilLeft ({ server }: FastifyInstance, longestMs: number): Promise<void> {
+  const connections = () => new Promise<number>((resolve, reject) => server.getConnections((error, count) => error ? reject(error) : resolve(count)))
+  for (const end = performance.now() + longestMs; performance.now() < end && await connections() > 0;) await delay(50)
 }

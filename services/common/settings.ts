@@ -17,7 +17,7 @@ export const commonSettings = {
   GATEWAY_SECRET: Type.String({
     group: 'Secrets',
     secret: true,
-    description: 'Signs what verify tells mcp, and wraps the signing keys of the built-in sign-in. At least 32 random characters: openssl rand -hex 32. Rotate with new,old.'
+    description: 'Signs what verify tells mcp. At least 32 random characters: openssl rand -hex 32. Rotate with new,old.'
   }),
   ENABLE_MULTI_TENANCY: Type.Boolean({
     group: 'Tenants',

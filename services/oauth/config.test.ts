@@ -5,6 +5,7 @@ import { loadOauthConfig, settings } from './config.ts'
 const base = {
   PUBLIC_URL: 'https://graphs.example.com',
   GATEWAY_SECRET: 'a-secret-for-tests-0123456789abcdef',
+  OAUTH_SECRET: 'a-secret-of-sign-in-0123456789abcdef',
   VALKEY_URL: 'redis://127.0.0.1:6379',
   GITHUB_CLIENT_ID: 'Iv1.abc',
   GITHUB_CLIENT_SECRET: 'hub-secret',
@@ -33,6 +34,17 @@ t.test('one upstream and a file of tenants are enough; all else has a safe defau
   t.equal(config.LOCAL_SIGN_IN, false)
   t.equal(config.ACCESS_TOKEN_ALG, 'RS256')
   t.equal(config.REFRESH_REUSE_GRACE_S, 10)
+})
+
+t.test('OAUTH_SECRET stands in place of GATEWAY_SECRET, and is judged like it; without it the service starts and says what that means', async t => {
+  const { GATEWAY_SECRET: shared, OAUTH_SECRET: own } = base
+  t.strictSame(loadOauthConfig(base).secrets, [own])
+  t.strictSame(loadOauthConfig({ ...base, OAUTH_SECRET: `${own},${shared}` }).secrets, [own, shared])
+  const without = loadOauthConfig({ ...base, OAUTH_SECRET: '' })
+  t.strictSame(without.secrets, [shared])
+  t.match(without.warnings, [/^OAUTH_SECRET is not set/])
+  t.match(faultsOf({ ...base, OAUTH_SECRET: 'short' }), ['OAUTH_SECRET has 5 characters; it needs at least 32: openssl rand -hex 32'])
+  t.match(faultsOf({ ...base, OAUTH_SECRET: shared }), [/^OAUTH_SECRET begins with GATEWAY_SECRET/])
 })
 
 t.test('lists are read without regard to spaces and capitals', async t => {
@@ -116,7 +128,7 @@ for (const [what, env] of Object.entries(taken)) {
 
 t.test('local sign-in says at every start that it is on', async t => {
   const { warnings } = loadOauthConfig({ ...local, LOCAL_SIGN_IN_TENANTS: 'acme' })
-  t.match(warnings, [/LOCAL_SIGN_IN is on: whoever reaches this machine signs in as anybody/])
+  t.match(warnings, [/LOCAL_SIGN_IN is on: whoever reaches this machine signs in as anybody/, /OAUTH_SECRET is not set/])
 })
 
 t.test('no fault shows a secret', async t => {

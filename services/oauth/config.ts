@@ -7,7 +7,7 @@ import { parseSecrets } from '@gateway/common/secrets.ts'
 import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
 import { isTenantId } from '@gateway/common/tenants.ts'
 import { isLocal } from './is-local.ts'
-import { readUpstreams, upstreamChecks, type UpstreamSettings } from './upstreams/settings.ts'
+import { readUpstreams, upstreamChecks, upstreamWarnings, type UpstreamSettings } from './upstreams/settings.ts'
 
 const addresses = 'Internal addresses (set by compose and make dev)'
 const signIn = 'Sign-in'
@@ -33,6 +33,7 @@ export const settings = Type.Object({
   TRUSTED_PROXIES: optional(limits, 'Addresses or CIDR ranges of proxies before Traefik, comma separated, as Traefik has them.'),
   SHARED_EGRESS_RANGES: optional(limits, 'Addresses or CIDR ranges of cloud clients that share addresses, comma separated: no limit per address for them.'),
 
+  OAUTH_SECRET: Type.String({ group: 'Secrets', secret: true, description: 'Wraps the signing keys of the built-in sign-in, and seals what it remembers of people. At least 32 random characters, other ones than GATEWAY_SECRET, which takes its place where this is not set: then mcp could read the keys and sign tokens. Rotate with new,old; to begin with it: new,GATEWAY_SECRET, then new.', default: '' }),
   LOCAL_SIGN_IN: Type.Boolean({ group: signIn, description: 'true: a development sign-in that believes whatever name is typed. Only where PUBLIC_URL is on this machine (localhost); elsewhere the service does not start with it.', default: false }),
   LOCAL_SIGN_IN_TENANTS: optional(signIn, 'Tenants of whoever signs in locally, comma separated, where TENANTS_FILE is not set.', 'acme,globex'),
   GITHUB_CLIENT_ID: optional(github, 'Client ID of your GitHub OAuth app; its callback URL is PUBLIC_URL/callback/github.'),
@@ -50,6 +51,7 @@ export const settings = Type.Object({
   OIDC_SCOPES: Type.String({ group: oidc, description: 'Scopes that it is asked for.', default: 'openid profile email' }),
   OIDC_GROUPS_CLAIM: Type.String({ group: oidc, description: 'Claim with the groups of a person; a dotted path into objects.', default: 'groups' }),
   OIDC_TRUST_EMAIL: Type.Boolean({ group: oidc, description: 'true: an e-mail address counts without email_verified, for providers that never send it (Entra ID) and let nobody choose one freely.', default: false }),
+  OIDC_EMAIL_DOMAINS: optional(oidc, 'Domains whose e-mail addresses it may vouch for, comma separated; other addresses do not count. Empty: any. Set it where there are other ways to sign in beside this one.', 'example.com'),
   OIDC_PROVIDERS: Type.String({ group: oidc, secret: true, description: 'Several OpenID providers in place of OIDC_ISSUER: a JSON list.', default: '', example: '[{"id":"keycloak","label":"Keycloak","issuer":"https://a.example","client_id":"gateway","client_secret":"…"}]' }),
   ALLOWED_USERS: optional(signIn, 'Who may sign in, beside belonging to a tenant: verified e-mail addresses or names such as github:octocat, comma separated. With ALLOWED_ORGANISATIONS and ALLOWED_DOMAINS: whoever fits one of the three. All empty: everybody who belongs to a tenant.'),
   ALLOWED_ORGANISATIONS: optional(signIn, 'GitHub organisations or groups of an OpenID provider whose members may sign in, e.g. github:acme-inc,keycloak:/engineers.'),
@@ -68,7 +70,7 @@ export const settings = Type.Object({
   SESSION_TTL_S: seconds(tokens, 'How long a browser stays signed in, seconds: 8 hours.', 28_800, 60, 2_592_000),
   REFRESH_REUSE_GRACE_S: seconds(tokens, 'A refresh token that is used again within so many seconds is refused only; later it ends the grant, as a stolen one would.', 10, 0, 300),
   ACCESS_TOKEN_ALG: Type.Union(tokenAlgorithms.map(algorithm => Type.Literal(algorithm)), { group: tokens, description: 'Signature algorithm of access tokens.', default: 'RS256' }),
-  SIGNING_KEYS_FILE: optional(tokens, 'File of the signing and cookie keys, made at the first start; every replica needs the same. Empty: they lie in Valkey, wrapped by GATEWAY_SECRET.', '/keys/oauth.json'),
+  SIGNING_KEYS_FILE: optional(tokens, 'File of the signing and cookie keys, made at the first start; every replica needs the same. Empty: they lie in Valkey, wrapped by OAUTH_SECRET.', '/keys/oauth.json'),
 
   CIMD_TRUSTED_HOSTS: optional(clients, 'Hosts, with a port where it is not 443, whose client ID metadata documents are fetched wherever they lie, comma separated: for tests and private networks. Refused where PUBLIC_URL is on the public internet.'),
   CIMD_CA_FILE: optional(clients, 'PEM file of an authority that CIMD_TRUSTED_HOSTS are trusted by, beside the usual ones.'),
@@ -90,6 +92,7 @@ export interface AllowLists { users: readonly string[], organisations: readonly 
 export interface Config extends Settings {
   /** The issuer identifier: PUBLIC_URL, byte for byte. */
   issuer: string
+  /** Of OAUTH_SECRET, else of GATEWAY_SECRET; newest first. */
   secrets: readonly string[]
   upstreams: readonly UpstreamSettings[]
   allowed: AllowLists
@@ -106,24 +109,40 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadOauthConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, checkState, ...upstreamChecks, checkLocal, checkSomeUpstream, checkMembers, checkScopes, checkTrustedHosts, checkRanges])
+  const config = loadConfig(settings, env, [checkCommon, checkSecret, checkState, ...upstreamChecks, checkLocal, checkSomeUpstream, checkMembers, checkScopes, checkTrustedHosts, checkRanges])
   const lower = (value: string) => list(value).map(part => part.toLowerCase())
   return {
     ...config,
     issuer: config.PUBLIC_URL,
-    secrets: parseSecrets(config.GATEWAY_SECRET).secrets,
+    secrets: secretsOf(config),
     upstreams: readUpstreams(config).upstreams,
     allowed: { users: lower(config.ALLOWED_USERS), organisations: lower(config.ALLOWED_ORGANISATIONS), domains: lower(config.ALLOWED_DOMAINS) },
     memberScopes: scopesOf(config.TENANT_SCOPES) as Scope[],
     localTenants: list(config.LOCAL_SIGN_IN_TENANTS),
     cimdTrustedHosts: lower(config.CIMD_TRUSTED_HOSTS),
-    warnings: config.LOCAL_SIGN_IN ? ['LOCAL_SIGN_IN is on: whoever reaches this machine signs in as anybody'] : []
+    warnings: [
+      ...config.LOCAL_SIGN_IN ? ['LOCAL_SIGN_IN is on: whoever reaches this machine signs in as anybody'] : [],
+      ...upstreamWarnings(config),
+      ...config.OAUTH_SECRET === '' ? ['OAUTH_SECRET is not set: whoever has GATEWAY_SECRET, as verify and mcp do, and reads Valkey, could sign tokens'] : []
+    ]
   }
 }
 
 export { isLocal }
 
 const scopesOf = (value: string) => value.split(/[\s,]+/).filter(scope => scope !== '')
+
+/** The secrets of this service, newest first. */
+export function secretsOf ({ OAUTH_SECRET: own, GATEWAY_SECRET: shared }: Pick<Settings, 'OAUTH_SECRET' | 'GATEWAY_SECRET'>): string[] {
+  return parseSecrets(own === '' ? shared : own).secrets
+}
+
+/** Faults of OAUTH_SECRET, in words. */
+export function checkSecret ({ OAUTH_SECRET: own, GATEWAY_SECRET: shared }: Pick<Settings, 'OAUTH_SECRET' | 'GATEWAY_SECRET'>): string[] {
+  if (own === '') return []
+  const { secrets: [first], faults } = parseSecrets(own, 'OAUTH_SECRET')
+  return parseSecrets(shared).secrets.includes(first!) ? [...faults, 'OAUTH_SECRET begins with GATEWAY_SECRET, which other services have; make another one: openssl rand -hex 32'] : faults
+}
 
 function checkState ({ VALKEY_URL: url }: Settings): string[] {
   return url === '' ? ['VALKEY_URL is not set: sessions, clients and tokens have nowhere to be'] : []

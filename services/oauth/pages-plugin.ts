@@ -2,7 +2,7 @@
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { clientAddress } from '@gateway/common/client-address.ts'
-import { toGatewayError, ValidationError, type GatewayError } from '@gateway/common/errors.ts'
+import { toGatewayError, UnavailableError, ValidationError, type GatewayError } from '@gateway/common/errors.ts'
 import { sendError } from '@gateway/common/service.ts'
 import type { Limits } from './limits/limits.ts'
 import { contentSecurityPolicy, errorPage } from './pages/index.ts'
@@ -46,7 +46,7 @@ function titleOf ({ status }: GatewayError): string {
 
 /** Where beginning again in the app would not help; undefined: the page's own advice. */
 function adviceOf ({ status, retryAfter }: GatewayError): string | undefined {
-  if (status === 429) return `Wait ${retryAfter === undefined ? 'a moment' : `${retryAfter} seconds`}, then load this page again.`
+  if (status === 429 || status === 503) return `Wait ${retryAfter === undefined ? 'a moment' : `${retryAfter} seconds`}, then load this page again.`
   if (status === 404) return 'Go to the page of your connected apps, at /account of this site.'
   return undefined
 }
@@ -56,8 +56,11 @@ export async function becomePages (app: FastifyInstance, limits: Limits): Promis
   app.removeAllContentTypeParsers()
   await app.register(formbody, { bodyLimit: formLimit })
   app.addHook('onRequest', async request => { await limits.ofAddress('page', clientAddress(request)) })
-  app.setErrorHandler((thrown, request, reply) => sendFault(ofForm(toGatewayError(thrown)), request, reply))
+  app.setErrorHandler((thrown, request, reply) => sendFault(ofForm(toGatewayError(ofStore(thrown))), request, reply))
 }
+
+/** Of a store that is away oidc-provider's models tell in its words. */
+const ofStore = (thrown: unknown) => thrown instanceof Error && thrown.cause instanceof UnavailableError ? thrown.cause : thrown
 
 /** The common words are about JSON. */
 function ofForm (error: GatewayError): GatewayError {

@@ -5,6 +5,7 @@ import { Health, type Observability } from '@gateway/common/service.ts'
 import { openState } from '@gateway/common/state.ts'
 import { buildOauthApp } from './app.ts'
 import type { Config } from './config.ts'
+import type { Clock } from './keys/clock.ts'
 import { openKeyRing } from './keys/key-ring.ts'
 import { openLimits } from './limits/limits.ts'
 import { openMemberships } from './people/membership.ts'
@@ -14,15 +15,16 @@ import { openUpstreams } from './upstreams/index.ts'
 
 /**
  * Opens everything; returns when there are keys to sign with, which may wait for Valkey.
+ * @param clock by which keys take their turns, for tests; that of this machine where absent
  * @throws Error where the guard of outgoing requests does not hold, or the keys cannot be read
  */
-export async function openService (config: Config, observability: Observability) {
+export async function openService (config: Config, observability: Observability, clock?: Clock) {
   const { logger, registry } = observability
   const state = openState(config.VALKEY_URL, logger)
   const { client } = state
   // In one turn with openState, so that nothing published is missed.
   const revocations = openRevocations(state, { outage: 'continue', logger, registry })
-  const opening = openKeyRing({ file: config.SIGNING_KEYS_FILE, client, state, secrets: config.secrets, algorithm: config.ACCESS_TOKEN_ALG, accessTokenSeconds: config.ACCESS_TOKEN_TTL_S, logger })
+  const opening = openKeyRing({ file: config.SIGNING_KEYS_FILE, client, state, secrets: config.secrets, algorithm: config.ACCESS_TOKEN_ALG, accessTokenSeconds: config.ACCESS_TOKEN_TTL_S, logger, ...(clock && { clock }) })
   const memberships = openMemberships(config, logger)
   const upstreams = openUpstreams(config, logger)
   const [guarded, keys] = await Promise.all([createGuardedFetch({ trustedHosts: config.cimdTrustedHosts, caFile: config.CIMD_CA_FILE, logger }), opening])

@@ -5,6 +5,7 @@ import { freePort } from '../../dev/free-port.ts'
 import { createSend } from '../../tests/support/https.ts'
 import { startValkey } from '../../tests/support/valkey.ts'
 import { loadOauthConfig } from './config.ts'
+import type { Clock } from './keys/clock.ts'
 import { openService } from './start.ts'
 
 interface Teardown { teardown: (end: () => unknown) => void }
@@ -19,10 +20,12 @@ export interface OauthOptions {
   valkeyUrl?: string
   /** The public origin; that of this replica where absent. */
   publicUrl?: string
+  /** By which keys take their turns. */
+  clock?: Clock
 }
 
 /** One replica that listens on a free port of 127.0.0.1, closed with its test. */
-export async function openOauth (t: Teardown, { env = {}, valkeyUrl, publicUrl }: OauthOptions = {}) {
+export async function openOauth (t: Teardown, { env = {}, valkeyUrl, publicUrl, clock }: OauthOptions = {}) {
   const stateUrl = valkeyUrl ?? (await startValkey(t)).url
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
@@ -41,7 +44,7 @@ export async function openOauth (t: Teardown, { env = {}, valkeyUrl, publicUrl }
   })
   const lines: string[] = []
   const observability = createObservability('oauth', 'info', { write: line => { lines.push(line) } })
-  const { app, close: closeRest, ...service } = await openService(config, observability)
+  const { app, close: closeRest, ...service } = await openService(config, observability, clock)
   await app.listen({ host: '127.0.0.1', port })
   let closing: Promise<void> | undefined
   const close = async () => await (closing ??= (async () => {

@@ -197,8 +197,7 @@ function checkApiKey ({ MCP_API_KEY: key, MCP_API_KEY_TENANT: tenant, MCP_API_KE
   if (scopesOf(granted).length === 0) faults.push('MCP_API_KEY_SCOPES holds no scope')
   if (key === '') return faults
   // The same bar as for GATEWAY_SECRET, whose words name another variable.
-  const { faults: weak } = parseSecrets(key)
-  faults.push(...weak.map(fault => fault.replace('GATEWAY_SECRET', 'MCP_API_KEY')))
+  faults.push(...parseSecrets(key, 'MCP_API_KEY').faults)
   if (!/^[\x21-\x2b\x2d-\x7e]*$/.test(key)) faults.push('MCP_API_KEY holds a space, a comma or a character that no header can carry')
   if (isJwtShaped(key)) faults.push('MCP_API_KEY has two dots and would be taken for a JWT')
   if (multiTenancy && tenant === '') faults.push('MCP_API_KEY is set without MCP_API_KEY_TENANT: whose graphs does it open? (or set ENABLE_MULTI_TENANCY=false)')

@@ -1,9 +1,19 @@
 import t from 'tap'
 import { openGateway, unique } from '../support/gateway.ts'
+import type { Request } from '../support/https.ts'
 import { until } from '../support/until.ts'
 
 const gateway = openGateway()
 const metadataPaths = ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp']
+const serverPaths = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']
+// Set by the runner for the stack under test.
+const allowed = String(process.env.ALLOWED_ORIGINS).split(',')[0] as string
+/** How a request may lie about the way that it came. */
+const forgeries: Array<Record<string, string>> = [
+  { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'http', 'X-Forwarded-Port': '1' },
+  { 'X-Original-Host': 'evil.example', 'X-Host': 'evil.example', Forwarded: 'host=evil.example;proto=http' },
+  { 'X-Forwarded-Prefix': '/evil', 'X-Forwarded-Uri': '/evil', 'X-Original-Url': '/evil', 'X-Rewrite-Url': '/evil' }
+]
 
 t.test('1: a client without a token reads how to sign in', async t => {
   for (const path of metadataPaths) {
@@ -26,18 +36,70 @@ t.test('6: the resource is exactly the URL that a person types', async t => {
   t.strictSame(json.authorization_servers, [gateway.url, gateway.issuer], 'the built-in sign-in first')
 })
 
-t.test('a client finds its way from the resource to the keys of the built-in sign-in, and the issuer is byte for byte the public URL', async t => {
+t.test('1, 3, 5: a client finds its way from the resource to the authorization server, without a token, whatever host a request claims', async t => {
   const { json: { authorization_servers: [server] } } = await gateway.send({ path: metadataPaths[1] as string })
   t.equal(server, gateway.url)
-  for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']) {
-    const { status, json } = await gateway.send({ path, headers: { 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'http' } })
-    t.equal(status, 200, path)
-    t.equal(json.issuer, gateway.url)
-    for (const name of ['authorization_endpoint', 'token_endpoint', 'registration_endpoint', 'jwks_uri']) t.ok(String(json[name]).startsWith(`${gateway.url}/`), `${path}: ${name} is ${json[name]}`)
+  for (const path of serverPaths) {
+    const honest = await gateway.send({ path })
+    t.match(honest, { status: 200, headers: { 'content-type': /^application\/json/ } }, path)
+    t.equal(honest.json.issuer, gateway.url, `${path}: the issuer is the public URL byte for byte (RFC 8414 section 3.3)`)
+    for (const headers of forgeries) {
+      const misled = await gateway.send({ path, headers })
+      t.match({ status: misled.status, text: misled.text }, { status: 200, text: honest.text }, `${path} with ${JSON.stringify(headers)}`)
+    }
+  }
+})
+
+t.test('7: the metadata say what clients look for before they begin: S256, iss, both ways to be a client, no secret needed', async t => {
+  for (const path of serverPaths) {
+    const { json } = await gateway.send({ path })
+    t.strictSame(json.code_challenge_methods_supported, ['S256'], path)
+    t.strictSame(json.response_types_supported, ['code'])
+    t.equal(json.authorization_response_iss_parameter_supported, true, 'RFC 9207')
+    t.equal(json.client_id_metadata_document_supported, true)
+    t.ok(json.registration_endpoint)
+    for (const [list, wanted] of Object.entries({ token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'private_key_jwt'], grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'], scopes_supported: ['graph:read', 'graph:write', 'graph:admin'] })) {
+      for (const value of wanted) t.ok(json[list].includes(value), `${path}: ${value} among ${list}`)
+    }
+    for (const grant of ['implicit', 'password']) t.notOk(json.grant_types_supported.includes(grant), `RFC 9700: no ${grant}`)
+  }
+})
+
+t.test('every endpoint that the metadata name is here and answers, and none is named that is not', async t => {
+  const byGet = ['authorization_endpoint', 'jwks_uri']
+  for (const path of serverPaths) {
+    const { json } = await gateway.send({ path })
+    const named = Object.entries(json as Record<string, unknown>).filter(([name, value]) => /_(?:endpoint|uri)$/.test(name) && typeof value === 'string') as Array<[string, string]>
+    t.strictSame(named.map(([name]) => name).sort(), ['authorization_endpoint', 'introspection_endpoint', 'jwks_uri', 'registration_endpoint', 'revocation_endpoint', 'token_endpoint'], path)
+    for (const [name, endpoint] of named) {
+      t.ok(endpoint.startsWith(`${gateway.url}/`), `${name} is ${endpoint}`)
+      const { status } = await gateway.send(byGet.includes(name) ? { path: endpoint.slice(gateway.url.length) } : { method: 'POST', path: endpoint.slice(gateway.url.length), headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body: 'x=y' })
+      t.ok(status !== 404 && status !== 405 && status < 500, `${name} answers ${status}`)
+    }
   }
   const { json: { keys } } = await gateway.send({ path: '/.well-known/jwks.json' })
   t.ok(keys.length > 0)
-  for (const key of keys) t.notOk('d' in key, 'no private part of a key')
+  for (const key of keys) for (const part of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']) t.notOk(part in key, `no ${part}, which is private`)
+})
+
+t.test('an app in a browser may discover, register and get tokens from an allowed origin, and from no other', async t => {
+  const requests: Array<[path: string, method: string, request: Omit<Request, 'path'>]> = [
+    ...[...serverPaths, '/.well-known/jwks.json'].map(path => [path, 'GET', {}] as [string, string, object]),
+    ['/register', 'POST', { body: { redirect_uris: ['https://app.example/callback'], token_endpoint_auth_method: 'none' } }],
+    ...['/token', '/revoke'].map(path => [path, 'POST', { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body: 'client_id=nobody' }] as [string, string, object])
+  ]
+  const origins: Array<[origin: string, answer: string | undefined]> = [[allowed, allowed], [gateway.url, gateway.url], ...['https://evil.example', 'null', `${allowed}.evil.example`].map(origin => [origin, undefined] as [string, undefined])]
+  for (const [path, method, request] of requests) {
+    for (const [origin, wanted] of origins) {
+      const what = `${method} ${path} from ${origin}`
+      const preflight = await gateway.send({ method: 'OPTIONS', path, headers: { Origin: origin, 'Access-Control-Request-Method': method, 'Access-Control-Request-Headers': 'authorization, content-type, mcp-protocol-version' } })
+      t.ok(preflight.status < 300, `${what}: preflight ${preflight.status}`)
+      t.equal(preflight.headers['access-control-allow-origin'], wanted, `${what}: preflight`)
+      const answer = await gateway.send({ ...request, method, path, headers: { ...request.headers as Record<string, string>, Origin: origin } })
+      t.equal(answer.headers['access-control-allow-origin'], wanted, what)
+      t.equal(answer.headers['access-control-allow-credentials'], undefined, `${what}: no cookies`)
+    }
+  }
 })
 
 t.test('29: what stands in the paths of a sign-in is in no log of Traefik', async t => {
@@ -73,7 +135,8 @@ t.test('5: public URLs come from configuration, whatever host a request claims',
 })
 
 t.test('3: forms of the metadata paths that are not these are a JSON 404 and never a 5xx', async t => {
-  for (const path of ['/.well-known/oauth-authorization-server/mcp', '/.well-known/openid-configuration/mcp', '/mcp/.well-known/openid-configuration']) {
+  // RFC 8414 section 3.1: the path of an issuer goes behind the well-known name; this one has none.
+  for (const path of [...serverPaths.flatMap(path => [`${path}/mcp`, `${path}/`, `${path}/mcp/`, `/mcp${path}`]), '/.well-known/jwks.json/mcp', '/.well-known/', '/jwks', '/.well-known/webfinger']) {
     for (const method of ['GET', 'POST']) {
       const answer = await gateway.send({ method, path, ...(method === 'POST' && { body: {} }) })
       t.equal(answer.status, 404, `${method} ${path}`)

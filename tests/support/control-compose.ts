@@ -1,5 +1,6 @@
 /** Control over containers, by docker compose alone; nothing is sent to a container's own address. */
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify, stripVTControlCharacters } from 'node:util'
 import type { Control } from './control.ts'
 import { readStack, repository } from './stack-file.ts'
@@ -33,6 +34,9 @@ const healthy = async (container: string) => {
 
 const read = (url: string) => `fetch(${JSON.stringify(url)}).then(r => r.text()).then(t => process.stdout.write(t))`
 
+/** A file of keys means nothing in a container: make gives its text, too. */
+const withoutFile = (word: string) => word.startsWith('JWKS_FILE=') ? `JWKS=${readFileSync(word.slice('JWKS_FILE='.length), 'utf8')}` : word
+
 export function composeControl (): Control {
   const oneOf = async (service: Replicated, index: number) => (await replicaNames(service))[index] ?? ''
   const replicasOf = (service: Replicated) => Number(readStack().compose?.env[service === 'mcp' ? 'MCP_REPLICAS' : 'OAUTH_REPLICAS'] ?? 1)
@@ -49,7 +53,12 @@ export function composeControl (): Control {
     replicaBack: index => back('mcp', index),
     oauthReplicas: () => replicasOf('oauth'),
     killOauth: index => kill('oauth', index),
+    stopOauth: async index => { await exec('docker', ['stop', await oneOf('oauth', index)]) },
     oauthBack: index => back('oauth', index),
+    restart: async part => {
+      await compose('restart', part)
+      await until(part, async () => await healthy((await compose('ps', '-a', '-q', part)).trim()), 60)
+    },
     killFalkordb: async () => { await compose('kill', 'falkordb') },
     falkordbBack: async () => {
       await compose('start', 'falkordb')
@@ -62,6 +71,7 @@ export function composeControl (): Control {
     },
     revoke: (...words) => compose('exec', '-T', 'verify', 'node', 'services/verify/commands/revoke.ts', ...words),
     revocations: () => compose('exec', '-T', 'verify', 'node', 'services/verify/commands/revocations.ts'),
+    oauthCommand: (command, ...words) => compose('exec', '-T', 'oauth', 'node', `services/oauth/commands/${command}.ts`, ...words.map(withoutFile)),
     exportTenant: tenant => compose('exec', '-T', 'mcp', 'node', 'services/mcp/commands/tenant-export.ts', `TENANT=${tenant}`),
     deleteTenant: (tenant, confirm) => compose('exec', '-T', 'mcp', 'node', 'services/mcp/commands/tenant-delete.ts', `TENANT=${tenant}`, `CONFIRM=${confirm}`),
     pauseFalkordb: async () => { await compose('pause', 'falkordb') },

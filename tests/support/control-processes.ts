@@ -21,10 +21,10 @@ export function processControl (): Control {
     return pid
   }
 
-  function kill (name: string, part: Part | undefined) {
+  function kill (name: string, part: Part | undefined, signal: NodeJS.Signals = 'SIGKILL') {
     if (part?.pid === undefined) throw new Error(`the stack file names no pid of ${name}`)
     killed.set(name, part.pid)
-    process.kill(part.pid, 'SIGKILL')
+    process.kill(part.pid, signal)
   }
   const restarted = (name: string, part: () => Part | undefined) => part()?.pid !== killed.get(name)
 
@@ -45,13 +45,16 @@ export function processControl (): Control {
     replicaBack: index => until(`replica ${index}`, async () => restarted(`mcp ${index}`, () => services().mcp[index]) && await answers(`${services().mcp[index]?.url}/ready`)),
     oauthReplicas: () => services().oauth.length,
     killOauth: async index => kill(`oauth ${index}`, services().oauth[index]),
+    stopOauth: async index => kill(`oauth ${index}`, services().oauth[index], 'SIGTERM'),
     oauthBack: index => until(`oauth ${index}`, async () => restarted(`oauth ${index}`, () => services().oauth[index]) && await answers(`${services().oauth[index]?.url}/live`)),
+    restart: undefined,
     killFalkordb: async () => killForAWhile('falkordb'),
     falkordbBack: () => back('falkordb'),
     killValkey: async () => killForAWhile('valkey'),
     valkeyBack: () => back('valkey'),
     revoke: (...words) => make('revoke', words),
     revocations: () => make('revocations', []),
+    oauthCommand: (command, ...words) => make(command, words),
     exportTenant,
     deleteTenant: (tenant, confirm) => make('tenant-delete', [`TENANT=${tenant}`, `CONFIRM=${confirm}`]),
     pauseFalkordb: async () => { process.kill(services().falkordb.pid ?? 0, 'SIGSTOP') },

@@ -5,6 +5,9 @@ import { readStack } from './stack-file.ts'
 
 export type PartName = 'traefik' | 'verify' | 'mcp' | 'oauth' | 'falkordb' | 'valkey'
 
+/** As make names them. */
+export type OauthCommand = 'client' | 'clients' | 'revoke-client' | 'grants' | 'end-grant' | 'rotate-keys'
+
 export interface Control {
   /** How many replicas of the tool service there are. */
   replicas: () => number
@@ -16,8 +19,12 @@ export interface Control {
   oauthReplicas: () => number
   /** Kills one of them as a crash would; it comes back by itself (processes) or at oauthBack (containers). */
   killOauth: (index: number) => Promise<void>
+  /** Stops one of them as an update does: it may finish what it is at. Comes back as after killOauth. */
+  stopOauth: (index: number) => Promise<void>
   /** Resolves when it answers again. */
   oauthBack: (index: number) => Promise<void>
+  /** Starts a part again that there is one of, and resolves when it answers; undefined where its end is that of the whole stack (processes). */
+  restart: ((part: 'verify' | 'traefik') => Promise<void>) | undefined
   /** Kills FalkorDB; it comes back by itself (processes) or at falkordbBack (containers). */
   killFalkordb: () => Promise<void>
   /** Resolves when FalkorDB answers again. */
@@ -30,6 +37,8 @@ export interface Control {
   revoke: (...words: string[]) => Promise<string>
   /** What `make revocations` prints. */
   revocations: () => Promise<string>
+  /** Runs a command of the built-in sign-in with words such as TENANT=acme. @returns what it printed. @throws with what it said, where it failed */
+  oauthCommand: (command: OauthCommand, ...words: string[]) => Promise<string>
   /** Exports a tenant's graphs as `make tenant-export` does. @returns all lines of all files. @throws with what it said, where it failed */
   exportTenant: (tenant: string) => Promise<string>
   /** Deletes them as `make tenant-delete` does. @returns what it printed */

@@ -50,14 +50,16 @@ export async function openMcpRemoteApp ({ url, name, page, caFile, configDir, ar
     return answerOf(await client.callTool({ name: tool, arguments: args }, undefined, { timeout: 120_000 }))
   }
 
+  function tell (cause: Error): never { throw new Error(`${cause.message}\n${said}`, { cause }) }
+
   /** It waits for its person by itself, so the answer and the question come as they like. */
   async function call (tool: string, args: Record<string, unknown>, decide?: Decide): Promise<ToolAnswer> {
     const known = asked.length
     let settled = false
-    const outcome = attempt(tool, args).catch((cause: Error) => { throw new Error(`${cause.message}\n${said}`, { cause }) }).finally(() => { settled = true })
+    const outcome = attempt(tool, args).catch(tell).finally(() => { settled = true })
     // Told where it is awaited below.
     outcome.catch(() => {})
-    await until(`mcp-remote: an answer or a question\n${said}`, () => settled || asked.length > known, 60)
+    await until('an answer of mcp-remote, or a question', () => settled || asked.length > known, 60).catch(tell)
     if (!settled) {
       if (decide === undefined) throw new Error('mcp-remote asks for a sign-in')
       await page.goto(String(asked.at(-1)))

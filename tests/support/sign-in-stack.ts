@@ -5,13 +5,16 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { makePair } from '@gateway/common/test-certificate.ts'
 import { startStack } from '../../dev/stack/start.ts'
 import { freePort } from '../../dev/free-port.ts'
 import { repository } from './stack-file.ts'
+import { hear, type StandIns, type Told } from './stand-ins.ts'
 import { octocat, startGithub } from './upstreams/github.ts'
 import { startGoogle, workspaceMember } from './upstreams/google.ts'
 import { ada, startOpenid } from './upstreams/openid.ts'
@@ -39,6 +42,16 @@ const [github, google, openid] = await Promise.all([startGithub(), startGoogle()
 github.person = octocat()
 openid.person = ada()
 google.person = workspaceMember({ hd: 'acme.example', email: 'ada@acme.example' })
+
+// By tests/support/stand-ins.ts.
+const standIns = { github, google, oidc: openid }
+const control = createServer((request, response) => {
+  json(request).then(told => {
+    hear(standIns, (request.url ?? '').slice(1) as keyof StandIns, told as Told)
+    response.end()
+  }).catch((error: Error) => response.writeHead(400).end(error.message))
+}).listen(0, '127.0.0.1')
+await once(control, 'listening')
 
 const members = join(dir, 'members.json')
 await writeFile(members, JSON.stringify({
@@ -69,6 +82,8 @@ const settings = {
   OIDC_ISSUER: openid.issuer,
   OIDC_CLIENT_ID: openid.clientId,
   OIDC_CLIENT_SECRET: openid.clientSecret,
+  // Each is asked again at every refresh.
+  MEMBERSHIP_RECHECK_S: '0',
   CIMD_TRUSTED_HOSTS: documentHost,
   CIMD_CA_FILE: ca
 }
@@ -82,10 +97,12 @@ const stack = await startStack({
   signal: stopping.signal,
   say
 })
-await writeFile(join(dir, 'sign-in.json'), JSON.stringify({ documents, documentOrigin: `https://${documentHost}`, members, ca: readFileSync(ca, 'utf8') }))
+await writeFile(join(dir, 'sign-in.json'), JSON.stringify({ documents, documentOrigin: `https://${documentHost}`, members, ca: readFileSync(ca, 'utf8'), control: `http://127.0.0.1:${(control.address() as AddressInfo).port}` }))
 const reason = await stack.over
-documentServer.close()
-documentServer.closeAllConnections()
+for (const server of [documentServer, control]) {
+  server.close()
+  server.closeAllConnections()
+}
 await Promise.all([github.close(), google.close(), openid.close()])
 if (reason !== undefined) {
   say(reason)

@@ -58,7 +58,8 @@ export class Browser {
   }
 
   async #ask (method: string, path: string, body: string | undefined, headers: Record<string, string>): Promise<Page> {
-    const cookies = [...this.#jar].filter(([, cookie]) => covers(cookie.path, path)).map(([key, { value }]) => `${key.split(' ')[0]}=${value}`)
+    // RFC 6265 section 5.4: longer paths first.
+    const cookies = [...this.#jar].filter(([, cookie]) => covers(cookie.path, path)).sort(([, one], [, other]) => other.path.length - one.path.length).map(([key, { value }]) => `${key.split(' ')[0]}=${value}`)
     const answer = await this.#send({ method, path, headers: { Accept: 'text/html', ...(cookies.length > 0 && { Cookie: cookies.join('; ') }), ...headers }, ...(body !== undefined && { body }) })
     for (const line of answer.headers['set-cookie'] ?? []) this.#keep(line)
     const { location } = answer.headers

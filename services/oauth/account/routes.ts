@@ -8,12 +8,13 @@ import { field, type Forms } from '../forms.ts'
 import type { Limits } from '../limits/limits.ts'
 import { accountPage, assets, signedOutPage } from '../pages/index.ts'
 import { becomePages, sendPage } from '../pages-plugin.ts'
+import type { Accounts } from '../provider/account.ts'
 import { accountPaths, accountSignInUrl } from '../provider/account-page.ts'
 import type { Store } from '../state/store.ts'
 
-export interface AccountOptions { config: Config, current: () => Provider, store: Store, limits: Limits, forms: Forms }
+export interface AccountOptions { config: Config, current: () => Provider, store: Store, accounts: Accounts, limits: Limits, forms: Forms }
 
-export async function accountRoutes (app: FastifyInstance, { config, current, store, limits, forms }: AccountOptions): Promise<void> {
+export async function accountRoutes (app: FastifyInstance, { config, current, store, accounts, limits, forms }: AccountOptions): Promise<void> {
   await becomePages(app, limits)
   const open = { config: { public: true } }
 
@@ -22,8 +23,8 @@ export async function accountRoutes (app: FastifyInstance, { config, current, st
     const provider = current()
     const context = provider.createContext(request.raw, reply.raw)
     const session = await provider.Session.get(context as never)
-    const known = session.accountId === undefined ? undefined : await store.accounts.find(session.accountId)
-    return { provider, context, session, person: known?.person }
+    const person = session.accountId === undefined ? undefined : await accounts.inSession(session.accountId, session.loginTs)
+    return { provider, context, session, person }
   }
 
   const see = (reply: FastifyReply, path: string) => reply.header('cache-control', 'no-store').redirect(path, 303)

@@ -52,7 +52,7 @@ t.test('what lies in Valkey tells nothing to whoever lacks the secret, and they 
     t.ok(hidden)
     t.notOk(wrapped.includes(hidden as string) || Buffer.from(wrapped.split('.')[3] as string, 'base64url').includes(hidden as string))
   }
-  await t.rejects(replica(t, url, { secrets: [otherSecret] }), { name: 'ConfigurationError', message: /wrapped by another GATEWAY_SECRET.*Set GATEWAY_SECRET=new,former.*stop all replicas/s })
+  await t.rejects(replica(t, url, { secrets: [otherSecret] }), { name: 'ConfigurationError', message: /wrapped by another OAUTH_SECRET.*Set OAUTH_SECRET=new,former.*stop all replicas/s })
   t.equal(await client.get(ringKey), wrapped, 'what is there stays')
 })
 
@@ -70,7 +70,7 @@ t.test('keys that were damaged or exchanged are refused, never replaced in silen
   }
 })
 
-t.test('GATEWAY_SECRET=new,former reads the keys and wraps them anew, so that the former can go', async t => {
+t.test('OAUTH_SECRET=new,former reads the keys and wraps them anew, so that the former can go', async t => {
   const { url } = await startValkey(t)
   const before = await replica(t, url)
   const both = await replica(t, url, { secrets: [otherSecret, secret] })

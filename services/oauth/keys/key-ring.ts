@@ -36,7 +36,7 @@ export interface KeyRingOptions {
   file: string
   client: StateClient
   state: Pick<State, 'subscribe' | 'onConnect' | 'connected'>
-  /** Of GATEWAY_SECRET, newest first. */
+  /** Of OAUTH_SECRET, newest first. */
   secrets: readonly string[]
   /** ACCESS_TOKEN_ALG. Where the ring has none of it, a next key of it is added. */
   algorithm: TokenAlgorithm

@@ -1,4 +1,4 @@
-/** The ring in Valkey, wrapped by GATEWAY_SECRET. */
+/** The ring in Valkey, wrapped by OAUTH_SECRET. */
 import type { StateClient } from '@gateway/common/state.ts'
 import type { RingStorage } from './ring-storage.ts'
 import { formatRing, parseRing } from './stored-ring.ts'

@@ -141,7 +141,7 @@ t.test('what cannot be done is said with what to do, and nothing is changed', as
   await t.rejects(rotateThere({ NOW: 'yes' }, placeOf(url), start), { name: 'CommandError', message: /NOW is either true/ })
   const { close } = await replica(t, url)
   await close()
-  for (const words of [{}, { NOW: 'true' }]) await t.rejects(rotateThere(words, placeOf(url, { secrets: [otherSecret] }), start), { name: 'CommandError', message: /^Nothing was changed: .*another GATEWAY_SECRET/ })
+  for (const words of [{}, { NOW: 'true' }]) await t.rejects(rotateThere(words, placeOf(url, { secrets: [otherSecret] }), start), { name: 'CommandError', message: /^Nothing was changed: .*another OAUTH_SECRET/ })
   await t.rejects(rotateThere({}, placeOf('redis://:hidden@['), start), /^(?!.*hidden).*VALKEY_URL must be like/)
   await stop()
   await t.rejects(rotateThere({}, placeOf(url), start), { name: 'CommandError', message: /cannot be reached, so nothing was done/ })

@@ -1,4 +1,4 @@
-/** Keys that lie where others may read: encrypted under GATEWAY_SECRET, as a compact JWE (RFC 7516) with `dir` and A256GCM. */
+/** Keys that lie where others may read: encrypted under OAUTH_SECRET, as a compact JWE (RFC 7516) with `dir` and A256GCM. */
 import { compactDecrypt, CompactEncrypt, errors } from 'jose'
 import { ConfigurationError } from '@gateway/common/config.ts'
 import { deriveKeys } from '@gateway/common/secrets.ts'
@@ -35,4 +35,4 @@ export async function unwrap (wrapped: string, secrets: readonly string[], where
 
 const afresh = (where: string) => `to begin with new keys, which ends all access tokens and signs every browser out, stop all replicas of the oauth service, delete ${where}, and start them`
 
-const otherSecret = (where: string) => `${where} were wrapped by another GATEWAY_SECRET, and new ones are not made in silence. Set GATEWAY_SECRET=new,former (both, the new one first) and start again: they are then wrapped by the new one, and the former can go as soon as every replica has started so. If the former is lost: ${afresh(where)}`
+const otherSecret = (where: string) => `${where} were wrapped by another OAUTH_SECRET (GATEWAY_SECRET where there was none), and new ones are not made in silence. Set OAUTH_SECRET=new,former (both, the new one first) and start again: they are then wrapped by the new one, and the former can go as soon as every replica has started so. If the former is lost: ${afresh(where)}`

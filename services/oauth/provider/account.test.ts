@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
-import { Browser, authorizePath, claimsOf, exchange, pkce, refresh, register, tokensOf } from '../../../tests/support/sign-in.ts'
+import { nowSeconds, revoke } from '@gateway/common/revocations.ts'
+import { Browser, authorizePath, claimsOf, exchange, pkce, refresh, register, signIn, tokensOf } from '../../../tests/support/sign-in.ts'
+import { until } from '../../../tests/support/until.ts'
 import { ada, startOpenid } from '../../../tests/support/upstreams/openid.ts'
 import { openOauth } from '../test-support.ts'
 
@@ -81,4 +83,42 @@ t.test('what the company gave is nowhere to be read in Valkey', async t => {
       t.throws(() => JSON.parse(Buffer.from(memory, 'base64').toString()), 'it is sealed')
     }
   }
+})
+
+t.test('whom the operator revokes is out at the next refresh, and is asked anew when they come back, in the same browser as well', async t => {
+  const { send, origin, client: state, store } = await openOauth(t)
+  const here = await signIn(send, origin, { tenant: 'acme' })
+  const [first, elsewhere] = [await exchange(send, here), await signIn(send, origin, { tenant: 'acme' })]
+  const other = await exchange(send, elsewhere)
+  const gids = [first, other].map(({ access_token: token }) => String(claimsOf(token).gid))
+  // Whole seconds: what is allowed in the second of a revocation is covered by it.
+  const at = nowSeconds()
+  await revoke(state, { kind: 'subject', issuer: origin, id: 'local:ada', at }, at + 3600)
+  await until('the second after it', () => nowSeconds() > at)
+
+  t.match((await refresh(send, here.client, first.refresh_token)).json, { error: 'invalid_grant' })
+  const [ended, still] = [await store.grants.find(gids[0]!), await store.grants.find(gids[1]!)]
+  t.equal(ended, undefined, 'nobody is shown a connection that is good for nothing')
+  t.ok(still, 'the other one has not been refreshed')
+
+  for (const { client, browser } of [here, elsewhere]) {
+    const again = await signIn(send, origin, { tenant: 'acme', client, browser })
+    const tokens = await exchange(send, again)
+    t.notOk(gids.includes(String(claimsOf(tokens.access_token).gid)), 'it is another grant')
+    t.equal((await refresh(send, client, tokens.refresh_token)).status, 200)
+  }
+  t.match((await refresh(send, elsewhere.client, other.refresh_token)).json, { error: 'invalid_grant' }, 'what was allowed before stays refused')
+})
+
+t.test('a person whom the operator revokes is signed out of every browser as well', async t => {
+  const { send, origin, config, client, revocations } = await openOauth(t)
+  const browser = new Browser(send, origin)
+  const page = await browser.press(await browser.open('/account'), 'upstream', 'local', { name: 'ada' })
+  t.equal(page.path, '/account')
+  await revoke(client, { kind: 'subject', issuer: config.issuer, id: 'local:ada', at: nowSeconds() })
+  const credential = { issuer: config.issuer, userId: 'local:ada', tokenId: undefined, grantId: undefined, issuedAt: 1 }
+  await until('the revocation is known', () => revocations.covers(credential, ''))
+  t.match((await browser.open('/account')).text, 'value="local"', 'asked who they are')
+  const registered = await register(send)
+  t.match((await browser.open(authorizePath({ clientId: registered.client_id, redirectUri: registered.redirect_uris[0]!, challenge: pkce().challenge }))).text, 'value="local"')
 })

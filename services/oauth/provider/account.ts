@@ -8,7 +8,7 @@ import type { Config } from '../config.ts'
 import type { Limits } from '../limits/limits.ts'
 import type { Memberships } from '../people/membership.ts'
 import type { Membership, Person } from '../people/person.ts'
-import { gidOf, type Store } from '../state/store.ts'
+import { gidOf, type Connection, type Store } from '../state/store.ts'
 import type { Upstream, Vouched } from '../upstreams/upstream.ts'
 import { within } from './too-many.ts'
 
@@ -21,6 +21,10 @@ export interface Account extends ProviderAccount {
 export interface Accounts {
   /** For oidc-provider: who this is, undefined where they may not be here any more. */
   find: (ctx: KoaContextWithOIDC, accountId: string, token?: unknown) => Promise<Account | undefined>
+  /** Whether the operator has revoked what a grant stands for: the grant, its person or its tenant. */
+  isRevoked: (grantId: string) => Promise<boolean>
+  /** Who is signed in in a browser since a time in seconds; undefined where they may not be here any more. */
+  inSession: (accountId: string, signedInAt: number | undefined) => Promise<Person | undefined>
   /** Remembers someone whom an upstream has vouched for. */
   remember: (vouched: Vouched) => Promise<void>
 }
@@ -39,6 +43,9 @@ export interface AccountOptions {
 
 /** Longer than an answer of an upstream is waited for, seconds. */
 const askingSeconds = 15
+
+/** A session has none yet; no tenant has this name. */
+const noTenant = ''
 
 /** A grant of a person who has no such tenant, or may not sign in, any more. */
 const gone = () => new errors.InvalidGrant('the person of this grant may not use it any more')
@@ -78,7 +85,7 @@ export function openAccounts ({ config, store, memberships, upstreams, revocatio
     if (known.askedAt > askedAt) return known.person
     const opened = sealFor(accountId).open(known.memory)
     if (opened === undefined) {
-      logger.error({ accountId }, 'what is remembered of a person cannot be opened: GATEWAY_SECRET has changed without new,old')
+      logger.error({ accountId }, 'what is remembered of a person cannot be opened: OAUTH_SECRET has changed without new,old')
       return undefined
     }
     try {
@@ -102,9 +109,8 @@ export function openAccounts ({ config, store, memberships, upstreams, revocatio
   async function find (ctx: KoaContextWithOIDC, accountId: string, token?: unknown): Promise<Account | undefined> {
     const grantId = (token as { grantId?: string } | undefined)?.grantId
     if (grantId === undefined) {
-      // At the authorization endpoint the browser's session is believed; its person is judged when they consent.
-      const known = await store.accounts.find(accountId)
-      return known && memberships.allowed(known.person) ? accountOf(known.person) : undefined
+      const person = await inSession(accountId, ctx.oidc.session?.loginTs)
+      return person && accountOf(person)
     }
     const connection = await store.grants.find(gidOf(grantId))
     // Before the token is used up: one that is refused for haste can be used again.
@@ -113,12 +119,32 @@ export function openAccounts ({ config, store, memberships, upstreams, revocatio
     const person = await current(accountId)
     const membership = person && memberships.allowed(person) ? memberships.of(person).find(({ tenant }) => tenant === connection?.tenant) : undefined
     if (person === undefined || membership === undefined || connection === undefined) throw gone()
-    // What the operator revokes of a person or a tenant ends their grants as well: what a new token is made from was there before.
-    if (revocations.covers({ issuer: config.issuer, userId: accountId, tokenId: undefined, grantId: connection.gid, issuedAt: connection.createdAt }, connection.tenant)) throw gone()
+    if (covers(connection)) {
+      await store.grants.end(connection.gid)
+      throw gone()
+    }
     return accountOf(person, membership)
   }
 
-  return { find, remember }
+  /** A browser's session is believed, unless its person may not sign in any more or was revoked since. */
+  async function inSession (accountId: string, signedInAt: number | undefined): Promise<Person | undefined> {
+    const known = await store.accounts.find(accountId)
+    if (known === undefined || !memberships.allowed(known.person)) return undefined
+    const revoked = revocations.covers({ issuer: config.issuer, userId: accountId, tokenId: undefined, grantId: undefined, issuedAt: signedInAt ?? 0 }, noTenant)
+    return revoked ? undefined : known.person
+  }
+
+  /** What the operator revokes of a person or a tenant ends their grants as well: what a new token is made from was there before. */
+  function covers ({ accountId, gid, createdAt, tenant }: Connection): boolean {
+    return revocations.covers({ issuer: config.issuer, userId: accountId, tokenId: undefined, grantId: gid, issuedAt: createdAt }, tenant)
+  }
+
+  async function isRevoked (grantId: string): Promise<boolean> {
+    const connection = await store.grants.find(gidOf(grantId))
+    return connection !== undefined && covers(connection)
+  }
+
+  return { find, inSession, isRevoked, remember }
 }
 
 const accountOf = (person: Person, membership?: Membership): Account => ({

@@ -39,6 +39,16 @@ export interface MountOptions {
 const requests = new WeakMap<object, FastifyRequest>()
 export const requestOf = (raw: object): FastifyRequest | undefined => requests.get(raw)
 
+type Handler = ReturnType<Provider['callback']>
+/** Koa puts its middleware together anew at each call: once for each provider is enough. */
+const handlers = new WeakMap<Provider, Handler>()
+
+function handlerOf (provider: Provider): Handler {
+  let handler = handlers.get(provider)
+  if (handler === undefined) handlers.set(provider, handler = provider.callback())
+  return handler
+}
+
 export async function mountProvider (app: FastifyInstance, { current, limits }: MountOptions): Promise<void> {
   // The provider reads bodies itself; parsed here, they would be gone.
   app.removeAllContentTypeParsers()
@@ -62,7 +72,7 @@ export async function mountProvider (app: FastifyInstance, { current, limits }: 
         if (kind !== undefined) reply.header('cache-control', 'no-store')
         // What Fastify would have sent itself.
         for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value as string)
-        current().callback()(raw, reply.raw)
+        handlerOf(current())(raw, reply.raw)
       }
     })
     app.route({

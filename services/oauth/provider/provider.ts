@@ -2,13 +2,14 @@
 import { Provider, errors, interactionPolicy, type AccessToken, type ClientCredentials, type Configuration, type KoaContextWithOIDC, type SigningAlgorithm } from 'oidc-provider'
 import type { Logger } from 'pino'
 import { resourceUrl } from '@gateway/common/challenge.ts'
+import { unavailableSeconds } from '@gateway/common/errors.ts'
 import type { Revocations } from '@gateway/common/known-revocations.ts'
 import { scopes } from '@gateway/common/scopes.ts'
 import type { StateClient } from '@gateway/common/state.ts'
 import type { Config } from '../config.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { Limits } from '../limits/limits.ts'
-import { gidOf, type Store } from '../state/store.ts'
+import { gidOf, inTheProvidersWords, type Store } from '../state/store.ts'
 import type { Accounts } from './account.ts'
 import { accountPageClient, grantOfAccountPage, isAccountPage } from './account-page.ts'
 import { extraClientMetadata } from './client-rules.ts'
@@ -100,14 +101,15 @@ export function createProvider (parts: ProviderParts): Provider {
     expiresWithSession: async () => false,
     // A confidential client may call from a browser, too; Traefik answers preflight by ALLOWED_ORIGINS.
     clientBasedCORS: (_ctx, origin) => origin !== 'null',
-    extraTokenClaims: async (_ctx, token) => await claimsOf(token as AccessToken | ClientCredentials, store),
-    findAccount: accounts.find,
-    loadExistingGrant: async ctx => {
+    extraTokenClaims: inTheProvidersWords(async (_ctx, token) => await claimsOf(token as AccessToken | ClientCredentials, store)),
+    findAccount: inTheProvidersWords(accounts.find),
+    loadExistingGrant: inTheProvidersWords(async (ctx: KoaContextWithOIDC) => {
       const own = await grantOfAccountPage(ctx)
       if (own !== undefined) return own
       const grantId = ctx.oidc.result?.consent?.grantId ?? ctx.oidc.session?.grantIdFor(ctx.oidc.client!.clientId)
-      return grantId === undefined ? undefined : await ctx.oidc.provider.Grant.find(grantId)
-    },
+      // What was allowed before a revocation is asked anew.
+      return grantId === undefined || await accounts.isRevoked(grantId) ? undefined : await ctx.oidc.provider.Grant.find(grantId)
+    }),
     interactions: { policy: policy(), url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     renderError,
     fetch: guarded.fetch as never,
@@ -153,6 +155,7 @@ export function createProvider (parts: ProviderParts): Provider {
   keepSecretsHashed(provider)
   refuseNoTexts(provider)
   tellWhatIsOffered(provider)
+  tellWhenToComeBack(provider)
   answerForIssuedTokens(provider, parts)
   tell(provider, logger)
   return provider
@@ -169,14 +172,17 @@ function policy () {
 
 /** The gateway's own claims: the tenant, and the grant by which verify knows a revoked one. */
 async function claimsOf (token: AccessToken | ClientCredentials, store: Store): Promise<Record<string, string> | undefined> {
-  await store.clients.used(String(token.clientId))
-  if (token.kind === 'ClientCredentials') return { tenant_id: String((token.client as unknown as Record<string, unknown>)[machineMetadata.tenant]) }
+  const used = store.clients.used(String(token.clientId))
+  if (token.kind === 'ClientCredentials') {
+    await used
+    return { tenant_id: String((token.client as unknown as Record<string, unknown>)[machineMetadata.tenant]) }
+  }
   const { grantId } = token as AccessToken
   const gid = gidOf(String(grantId))
-  const connection = await store.grants.find(gid)
+  // All three in one round trip.
+  const [connection] = await Promise.all([store.grants.find(gid), store.grants.touch(gid), used])
   // Ended in this moment: a token without its grant could not be revoked with it.
   if (connection === undefined) throw new errors.InvalidGrant('the grant has ended in the same moment')
-  await store.grants.touch(gid)
   return { tenant_id: connection.tenant, gid }
 }
 
@@ -210,6 +216,14 @@ function tellWhatIsOffered (provider: Provider): void {
     await next()
     const { oidc, body } = ctx as unknown as { oidc?: { route?: string }, body?: object }
     if (oidc?.route === 'discovery' && body) Object.assign(body, { response_types_supported: ['code'], response_modes_supported: responseModes })
+  })
+}
+
+/** Its errors know no Retry-After. */
+function tellWhenToComeBack (provider: Provider): void {
+  provider.use(async (ctx, next) => {
+    await next()
+    if (ctx.status === 503) ctx.set('Retry-After', String(unavailableSeconds))
   })
 }
 

@@ -7,10 +7,12 @@ import type { StateClient } from '@gateway/common/state.ts'
 import { asked, nowSeconds, run } from './asking.ts'
 import type { Grants } from './grants.ts'
 import { gidOf, names, type Model } from './names.ts'
+import type { Room } from './room.ts'
 
 export interface AdapterOptions {
   client: StateClient
   grants: Grants
+  room: Room
   /** REFRESH_REUSE_GRACE_S. */
   reuseGraceSeconds: number
 }
@@ -38,11 +40,23 @@ redis.call('HSET', KEYS[1], 'payload', ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1`
 
+// A grant whose client refreshes for months would fill Valkey with its used tokens: the oldest of them go.
 const saveToken = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'payload', ARGV[1], 'index', KEYS[3])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 enter(KEYS[3], KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[2]))
+local over = redis.call('ZCARD', KEYS[3]) - tonumber(ARGV[4])
+if over <= 0 then return 1 end
+for _, whatever in ipairs({ false, true }) do
+  for _, token in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    if over > 0 and token ~= KEYS[1] and (whatever or redis.call('HEXISTS', token, 'consumed') == 1) then
+      redis.call('DEL', token)
+      redis.call('ZREM', KEYS[3], token)
+      over = over - 1
+    end
+  end
+end
 return 1`
 
 // It lives as long as its client, which has one.
@@ -86,8 +100,11 @@ const dropTokens = `
 for _, token in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('DEL', token) end
 redis.call('DEL', KEYS[1])`
 
+/** Codes and refresh tokens of one grant, used ones too. An older one is refused like any unknown one; its late reuse is no longer told from that. */
+export const tokensOfGrant = 200
+
 /** One for each model, as oidc-provider wants it. */
-export function openAdapter (model: Model, { client, grants, reuseGraceSeconds }: AdapterOptions): Adapter {
+export function openAdapter (model: Model, { client, grants, room, reuseGraceSeconds }: AdapterOptions): Adapter {
   const keyOf = (id: string) => names.record(model, id)
 
   /** @returns 0 where it must not be written any more */
@@ -98,7 +115,7 @@ export function openAdapter (model: Model, { client, grants, reuseGraceSeconds }
     if (model === 'ReplayDetection') return await run(client, saveOnce, [key], [text, ttl])
     if (payload.grantId === undefined || !ofGrant.has(model)) return await run(client, save, [key], [text, ttl])
     const gid = gidOf(payload.grantId)
-    return await run(client, saveToken, [key, names.ended(gid), names.grantTokens(gid)], [text, ttl, nowSeconds()])
+    return await run(client, saveToken, [key, names.ended(gid), names.grantTokens(gid)], [text, ttl, nowSeconds(), tokensOfGrant])
   }
 
   async function read (key: string): Promise<AdapterPayload | undefined> {
@@ -112,6 +129,7 @@ export function openAdapter (model: Model, { client, grants, reuseGraceSeconds }
     upsert: async (id, payload, expiresIn) => {
       const ttl = Number(expiresIn)
       if (ttl <= 0) return await asked(client.del(keyOf(id))).then(() => {})
+      if (model === 'Interaction' && isOfStranger(payload)) await room.forStrangers()
       const text = JSON.stringify(withoutBearer(model, id, payload))
       const written = model === 'Grant' ? await run(client, saveGrant, [keyOf(id), names.ended(gidOf(id))], [text, ttl]) : await write(keyOf(id), payload, text, ttl)
       if (written === 0) throw refusal(model)
@@ -147,6 +165,9 @@ export function openAdapter (model: Model, { client, grants, reuseGraceSeconds }
     revokeByGrantId: async grantId => { await run(client, dropTokens, [names.grantTokens(gidOf(grantId))]) }
   }
 }
+
+/** Of a browser that nobody has signed in with, and not the next step of a sign-in. */
+const isOfStranger = ({ session, result, lastSubmission }: AdapterPayload) => session?.accountId === undefined && result === undefined && lastSubmission === undefined
 
 /** Tokens that end with their grant. */
 const ofGrant: ReadonlySet<Model> = new Set<Model>(['AuthorizationCode', 'RefreshToken', 'AccessToken'])

@@ -1,4 +1,5 @@
 /** How Valkey is asked: one script for each change of several keys, so that it happens as a whole or not at all. */
+import { hash } from 'node:crypto'
 import { UnavailableError } from '@gateway/common/errors.ts'
 import type { StateClient } from '@gateway/common/state.ts'
 
@@ -20,12 +21,26 @@ local function enter(index, member, now, seconds)
 end
 `
 
+/** The digest by which Valkey knows a script that it has run before. */
+const digests = new Map<string, string>()
+
+function digestOf (script: string): string {
+  let digest = digests.get(script)
+  if (digest === undefined) digests.set(script, digest = hash('sha1', common + script))
+  return digest
+}
+
 /**
- * Runs a script.
+ * Runs a script: by its digest, and as a whole where Valkey has none of it, after a restart.
+ * @param script one of a few constants: each is remembered
  * @throws UnavailableError where Valkey does not answer or does not take it
  */
 export async function run (client: StateClient, script: string, keys: string[], args: Array<string | number> = []): Promise<unknown> {
-  return await asked(client.eval(common + script, { keys, arguments: args.map(String) }))
+  const options = { keys, arguments: args.map(String) }
+  return await asked(client.evalSha(digestOf(script), options).catch(async (error: Error) => {
+    if (!error.message.startsWith('NOSCRIPT')) throw error
+    return await client.eval(common + script, options)
+  }))
 }
 
 /**

@@ -6,6 +6,7 @@ import { revoke } from '@gateway/common/revocations.ts'
 import { asked, nowSeconds, run } from './asking.ts'
 import { longestAccessTokenSeconds, type Grants } from './grants.ts'
 import { digestOf, names } from './names.ts'
+import type { Room } from './room.ts'
 
 /** A client that acts for itself, as the operator made it. */
 export interface MachineClient {
@@ -112,7 +113,7 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 return redis.call('DEL', KEYS[1])`
 
-export function openClients (client: StateClient, grants: Grants, { issuer, clientUnusedSeconds, accessTokenSeconds, clientsMax }: ClientsOptions): { clients: Clients, adapter: Adapter } {
+export function openClients (client: StateClient, grants: Grants, room: Room, { issuer, clientUnusedSeconds, accessTokenSeconds, clientsMax }: ClientsOptions): { clients: Clients, adapter: Adapter } {
   const newSeconds = Math.min(registeredSeconds, clientUnusedSeconds)
   const everySeconds = Math.min(usedSeconds, Math.floor(clientUnusedSeconds / 10))
 
@@ -194,6 +195,7 @@ export function openClients (client: StateClient, grants: Grants, { issuer, clie
       const { client_secret: secret } = metadata
       // At an update the library hands back what it was given: the digest. A secret is never chosen by a client.
       const kept = secret === undefined || digest.test(secret) ? metadata : { ...metadata, client_secret: hashOfSecret(secret) }
+      await room.forStrangers()
       const added = await run(client, register, [names.client(id), names.clients], [id, JSON.stringify(kept), nowSeconds(), newSeconds, clientsMax])
       if (added === 0) throw full()
     },

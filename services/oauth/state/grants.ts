@@ -44,6 +44,8 @@ export interface Grants {
 export const longestAccessTokenSeconds = 86_400
 /** How often the last use is written at most, seconds. */
 const touchSeconds = 60
+/** Connections of one person: of more, the ones that were used the longest ago end. */
+export const connectionsOfAccount = 100
 /** Members of one page. */
 const page = 200
 
@@ -94,6 +96,14 @@ export function openGrants (client: StateClient, { issuer, accessTokenSeconds }:
     return (await found(gids)).sort((a, b) => b.lastUsed - a.lastUsed || b.createdAt - a.createdAt)
   }
 
+  async function end (gid: string): Promise<boolean> {
+    const [grant, connection, tokens] = [names.grant(gid), names.connection(gid), names.grantTokens(gid)]
+    if (await asked(client.exists([grant, connection, tokens])) === 0) return false
+    await asked(revoke(client, { kind: 'grant', issuer, id: gid }, nowSeconds() + revokedSeconds))
+    await run(client, endScript, [grant, connection, tokens, names.connections, names.ended(gid)], [gid, revokedSeconds])
+    return true
+  }
+
   return {
     find,
     remember: async (grantId, { accountId, clientId, clientName, redirectHost, verified, tenant, scopes }, ttlSeconds) => {
@@ -101,6 +111,8 @@ export function openGrants (client: StateClient, { issuer, accessTokenSeconds }:
       const facts = JSON.stringify({ accountId, clientId, clientName, redirectHost, verified, tenant, scopes })
       const keys = [names.connection(gid), names.accountConnections(accountId), names.clientConnections(clientId), names.connections, names.ended(gid), names.grant(gid)]
       if (await run(client, rememberScript, keys, [gid, facts, nowSeconds(), ttlSeconds]) === 0) throw new errors.InvalidGrant('the grant has ended')
+      if (await asked(client.zCard(names.accountConnections(accountId))) <= connectionsOfAccount) return
+      for (const former of (await listed(names.accountConnections(accountId))).slice(connectionsOfAccount)) if (former.gid !== gid) await end(former.gid)
     },
     touch: async gid => { await run(client, touchScript, [names.connection(gid)], [nowSeconds(), touchSeconds]) },
     ofAccount: async accountId => await listed(names.accountConnections(accountId)),
@@ -114,12 +126,6 @@ export function openGrants (client: StateClient, { issuer, accessTokenSeconds }:
         yield await found(reply.members.map(({ value }) => value))
       } while (cursor !== '0')
     },
-    end: async gid => {
-      const [grant, connection, tokens] = [names.grant(gid), names.connection(gid), names.grantTokens(gid)]
-      if (await asked(client.exists([grant, connection, tokens])) === 0) return false
-      await asked(revoke(client, { kind: 'grant', issuer, id: gid }, nowSeconds() + revokedSeconds))
-      await run(client, endScript, [grant, connection, tokens, names.connections, names.ended(gid)], [gid, revokedSeconds])
-      return true
-    }
+    end
   }
 }

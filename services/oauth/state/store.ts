@@ -7,6 +7,7 @@ import { openAdapter } from './adapter.ts'
 import { openClients, type Clients } from './clients.ts'
 import { openGrants, type Grants } from './grants.ts'
 import { isModel } from './names.ts'
+import { openRoom } from './room.ts'
 import { openSignIns, type SignIns } from './sign-ins.ts'
 
 export { gidOf } from './names.ts'
@@ -39,11 +40,12 @@ export interface StoreOptions {
 /** @param client each call fails at once while it has no connection */
 export function openStore (client: StateClient, options: StoreOptions): Store {
   const grants = openGrants(client, options)
-  const { clients, adapter: clientAdapter } = openClients(client, grants, options)
+  const room = openRoom(client)
+  const { clients, adapter: clientAdapter } = openClients(client, grants, room, options)
   return {
     adapter: model => {
-      if (model === 'Client') return inTheProvidersWords(clientAdapter)
-      if (isModel(model)) return inTheProvidersWords(openAdapter(model, { client, grants, reuseGraceSeconds: options.reuseGraceSeconds }))
+      if (model === 'Client') return adapterInItsWords(clientAdapter)
+      if (isModel(model)) return adapterInItsWords(openAdapter(model, { client, grants, room, reuseGraceSeconds: options.reuseGraceSeconds }))
       throw new TypeError(`${model} belongs to a feature that is not offered`)
     },
     grants,
@@ -54,22 +56,25 @@ export function openStore (client: StateClient, options: StoreOptions): Store {
 }
 
 /** A store that is away is `temporarily_unavailable` with 503 to a client, which keeps its tokens and tries again. */
-function inTheProvidersWords (adapter: Adapter): Adapter {
-  const told = <Args extends unknown[], Answer>(method: (...args: Args) => Promise<Answer>) => async (...args: Args): Promise<Answer> => {
+export function inTheProvidersWords<Args extends unknown[], Answer> (work: (...args: Args) => Promise<Answer>): (...args: Args) => Promise<Answer> {
+  return async (...args) => {
     try {
-      return await method(...args)
+      return await work(...args)
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error
       throw Object.assign(new errors.TemporarilyUnavailable(error.message, { cause: error }), { status: 503, statusCode: 503 })
     }
   }
+}
+
+function adapterInItsWords (adapter: Adapter): Adapter {
   return {
-    upsert: told(adapter.upsert),
-    find: told(adapter.find),
-    findByUid: told(adapter.findByUid),
-    findByUserCode: told(adapter.findByUserCode),
-    consume: told(adapter.consume),
-    destroy: told(adapter.destroy),
-    revokeByGrantId: told(adapter.revokeByGrantId)
+    upsert: inTheProvidersWords(adapter.upsert),
+    find: inTheProvidersWords(adapter.find),
+    findByUid: inTheProvidersWords(adapter.findByUid),
+    findByUserCode: inTheProvidersWords(adapter.findByUserCode),
+    consume: inTheProvidersWords(adapter.consume),
+    destroy: inTheProvidersWords(adapter.destroy),
+    revokeByGrantId: inTheProvidersWords(adapter.revokeByGrantId)
   }
 }

@@ -71,8 +71,10 @@ function vouchedFor (settings: OidcSettings, logger: Logger, subject: string, so
 const isText = (value: unknown): value is string => typeof value === 'string' && value.trim() !== ''
 
 /** Address and verification from one and the same answer. A provider that says "not verified" is believed, trusted or not. */
-function verifiedEmail (claims: Claims, { trustEmail }: OidcSettings): string | undefined {
-  return claims.email_verified === true || (trustEmail && claims.email_verified === undefined) ? emailOf(claims.email) : undefined
+function verifiedEmail (claims: Claims, { trustEmail, emailDomains }: OidcSettings): string | undefined {
+  const email = claims.email_verified === true || (trustEmail && claims.email_verified === undefined) ? emailOf(claims.email) : undefined
+  // Another domain's addresses are not its own to give: with several providers one could name the other's people.
+  return email === undefined || emailDomains.length === 0 || emailDomains.includes(email.slice(email.lastIndexOf('@') + 1)) ? email : undefined
 }
 
 /** Entra ID puts a reference in place of more than 200 groups (OpenID Connect Core section 5.6.2). */

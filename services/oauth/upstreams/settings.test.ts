@@ -23,14 +23,14 @@ t.test('several upstreams at once, in the order of their buttons', async t => {
   t.strictSame(upstreams, [
     { kind: 'github', id: 'github', label: 'GitHub', url: 'https://github.com', clientId: 'Iv1.abc', clientSecret: 'hub-secret' },
     { kind: 'google', id: 'google', label: 'Google', issuer: 'https://accounts.google.com', clientId: 'g', clientSecret: 'goo-secret', hostedDomains: ['example.com', 'globex.example'] },
-    { kind: 'oidc', id: 'oidc', label: 'your company account', issuer: 'https://login.example.com/realms/main', clientId: 'o', clientSecret: 'oidc-secret', scopes: 'openid profile email', groupsClaim: 'groups', trustEmail: false },
+    { kind: 'oidc', id: 'oidc', label: 'your company account', issuer: 'https://login.example.com/realms/main', clientId: 'o', clientSecret: 'oidc-secret', scopes: 'openid profile email', groupsClaim: 'groups', trustEmail: false, emailDomains: [] },
     { kind: 'local', id: 'local', label: 'a name for development' }
   ])
 })
 
 t.test('one provider and a list of one say the same in two forms', async t => {
-  const short = loadOauthConfig({ ...base, OIDC_ID: 'entra', OIDC_LABEL: 'Acme', OIDC_ISSUER: 'https://a.example', OIDC_CLIENT_ID: 'gateway', OIDC_CLIENT_SECRET: 'list-secret', OIDC_SCOPES: 'openid email', OIDC_GROUPS_CLAIM: 'roles', OIDC_TRUST_EMAIL: 'true' })
-  const listed = loadOauthConfig({ ...base, OIDC_PROVIDERS: JSON.stringify([{ ...entry, id: 'entra', label: 'Acme', scopes: 'openid email', groups_claim: 'roles', trust_email: true }]) })
+  const short = loadOauthConfig({ ...base, OIDC_ID: 'entra', OIDC_LABEL: 'Acme', OIDC_ISSUER: 'https://a.example', OIDC_CLIENT_ID: 'gateway', OIDC_CLIENT_SECRET: 'list-secret', OIDC_SCOPES: 'openid email', OIDC_GROUPS_CLAIM: 'roles', OIDC_TRUST_EMAIL: 'true', OIDC_EMAIL_DOMAINS: 'Acme.example' })
+  const listed = loadOauthConfig({ ...base, OIDC_PROVIDERS: JSON.stringify([{ ...entry, id: 'entra', label: 'Acme', scopes: 'openid email', groups_claim: 'roles', trust_email: true, email_domains: ['acme.example'] }]) })
   t.strictSame(short.upstreams, listed.upstreams)
 })
 
@@ -73,6 +73,8 @@ const wrongLists: Record<string, [list: unknown, fault: RegExp]> = {
   'an entry without a secret': [[{ ...entry, client_secret: undefined }], /^OIDC_PROVIDERS: \[0\]\.client_secret is missing/],
   'an entry with an empty secret': [[{ ...entry, client_secret: '' }], /^OIDC_PROVIDERS\[0\]\.client_secret is not set/],
   'an unknown member': [[{ ...entry, clientId: 'x' }], /^OIDC_PROVIDERS: \[0\]\.clientId is unknown here/],
+  'a domain that is none': [[{ ...entry, email_domains: ['*.example.com'] }], /^OIDC_PROVIDERS\[0\]\.email_domains has "\*\.example\.com"; a domain is like example\.com/],
+  'no domain at all': [[{ ...entry, email_domains: [] }], /^OIDC_PROVIDERS: \[0\]\.email_domains must not have fewer than 1 items/],
   'a member of another type': [[{ ...entry, trust_email: 'yes' }], /^OIDC_PROVIDERS: \[0\]\.trust_email must be boolean/],
   'an id in capitals': [[{ ...entry, id: 'Keycloak' }], /^OIDC_PROVIDERS\[0\]\.id must be a short name/],
   'an id of ours': [[entry, { ...entry, id: 'local' }], /^OIDC_PROVIDERS\[1\]\.id must be none of github, google, local/],
@@ -99,4 +101,12 @@ t.test('plain http is taken on this machine', async t => {
   for (const url of ['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080', 'http://keycloak.localhost:8080']) {
     t.strictSame(faultsOf({ ...github, GITHUB_URL: url, ...oidc, OIDC_ISSUER: url }), [], url)
   }
+})
+
+t.test('several ways in, one of which may vouch for anybody\'s address, deserve a word at the start', async t => {
+  const warned = (env: Record<string, string>) => loadOauthConfig({ ...base, OAUTH_SECRET: 'a-secret-of-sign-in-0123456789abcdef', ...env }).warnings
+  const [one, two] = ['one', 'two'].map(id => ({ ...entry, id, email_domains: [`${id}.example`] }))
+  t.strictSame(warned({ OIDC_PROVIDERS: JSON.stringify([entry]) }), [], 'one alone says who everybody is')
+  t.strictSame(warned({ OIDC_PROVIDERS: JSON.stringify([one, two]) }), [])
+  t.match(warned({ OIDC_PROVIDERS: JSON.stringify([one, { ...entry, id: 'two' }]) }), [/^two may vouch for any e-mail address/])
 })

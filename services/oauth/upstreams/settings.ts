@@ -7,7 +7,7 @@ import { isLocal } from '../is-local.ts'
 export type UpstreamSettings =
   | { kind: 'github', id: 'github', label: string, url: string, clientId: string, clientSecret: string }
   | { kind: 'google', id: 'google', label: string, issuer: string, clientId: string, clientSecret: string, hostedDomains: readonly string[] }
-  | { kind: 'oidc', id: string, label: string, issuer: string, clientId: string, clientSecret: string, scopes: string, groupsClaim: string, trustEmail: boolean }
+  | { kind: 'oidc', id: string, label: string, issuer: string, clientId: string, clientSecret: string, scopes: string, groupsClaim: string, trustEmail: boolean, /** Whose addresses it may vouch for; empty: anybody's. */ emailDomains: readonly string[] }
   | { kind: 'local', id: 'local', label: string }
 
 /** The settings that this reads, as services/oauth/config.ts has them. */
@@ -28,6 +28,7 @@ export interface UpstreamEnvironment {
   OIDC_SCOPES: string
   OIDC_GROUPS_CLAIM: string
   OIDC_TRUST_EMAIL: boolean
+  OIDC_EMAIL_DOMAINS: string
   OIDC_PROVIDERS: string
 }
 
@@ -69,7 +70,8 @@ const ProviderSchema = Type.Object({
   client_secret: Type.String(),
   scopes: Type.Optional(Type.String()),
   groups_claim: Type.Optional(Type.String()),
-  trust_email: Type.Optional(Type.Boolean())
+  trust_email: Type.Optional(Type.Boolean()),
+  email_domains: Type.Optional(Type.Array(Type.String(), { minItems: 1 }))
 }, { additionalProperties: false })
 type Provider = Static<typeof ProviderSchema>
 
@@ -93,7 +95,7 @@ function readOidc (env: UpstreamEnvironment): Read {
 function readSingle (env: UpstreamEnvironment): Read {
   const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId, OIDC_CLIENT_SECRET: clientSecret } = env
   if (issuer === '') return { upstreams: [], faults: clientId === '' && clientSecret === '' ? [] : ['OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is set without OIDC_ISSUER: at which provider?'] }
-  const provider = { id: env.OIDC_ID, label: env.OIDC_LABEL, issuer, client_id: clientId, client_secret: clientSecret, scopes: env.OIDC_SCOPES, groups_claim: env.OIDC_GROUPS_CLAIM, trust_email: env.OIDC_TRUST_EMAIL }
+  const provider = { id: env.OIDC_ID, label: env.OIDC_LABEL, issuer, client_id: clientId, client_secret: clientSecret, scopes: env.OIDC_SCOPES, groups_claim: env.OIDC_GROUPS_CLAIM, trust_email: env.OIDC_TRUST_EMAIL, email_domains: list(env.OIDC_EMAIL_DOMAINS) }
   return readProvider(provider, name => `OIDC_${name.toUpperCase()}`)
 }
 
@@ -101,7 +103,8 @@ function readSingle (env: UpstreamEnvironment): Read {
 const reserved = new Set(['github', 'google', 'local'])
 
 function readProvider (provider: Provider, nameOf: (member: string) => string): Read {
-  const { id, label, issuer, client_id: clientId, client_secret: clientSecret, scopes = 'openid profile email', groups_claim: groupsClaim = 'groups', trust_email: trustEmail = false } = provider
+  const { id, label, issuer, client_id: clientId, client_secret: clientSecret, scopes = 'openid profile email', groups_claim: groupsClaim = 'groups', trust_email: trustEmail = false, email_domains: domains = [] } = provider
+  const emailDomains = domains.map(domain => domain.toLowerCase())
   const faults: string[] = []
   if (!/^[a-z][a-z0-9-]{0,30}$/.test(id)) faults.push(`${nameOf('id')} must be a short name of small letters, digits and hyphens, e.g. keycloak`)
   if (reserved.has(id)) faults.push(`${nameOf('id')} must be none of ${[...reserved].join(', ')}`)
@@ -110,8 +113,19 @@ function readProvider (provider: Provider, nameOf: (member: string) => string): 
   if (clientId === '') faults.push(`${nameOf('client_id')} is not set`)
   if (clientSecret === '') faults.push(`${nameOf('client_secret')} is not set`)
   if (!scopes.split(/\s+/).includes('openid')) faults.push(`${nameOf('scopes')} lacks openid, without which nobody is named`)
+  for (const domain of emailDomains) if (!isDomain(domain)) faults.push(`${nameOf('email_domains')} has ${JSON.stringify(domain)}; a domain is like example.com`)
   if (groupsClaim === '') faults.push(`${nameOf('groups_claim')} is empty`)
-  return { upstreams: [{ kind: 'oidc', id, label, issuer, clientId, clientSecret, scopes, groupsClaim, trustEmail }], faults }
+  return { upstreams: [{ kind: 'oidc', id, label, issuer, clientId, clientSecret, scopes, groupsClaim, trustEmail, emailDomains }], faults }
+}
+
+/**
+ * What deserves a line in the log: rules by e-mail address do not ask which upstream vouched for it, so that of several each would stand for
+ * everybody's.
+ */
+export function upstreamWarnings (env: UpstreamEnvironment): string[] {
+  const { upstreams } = readUpstreams(env)
+  const open = upstreams.filter(upstream => upstream.kind === 'oidc' && upstream.emailDomains.length === 0).map(({ id }) => id)
+  return open.length === 0 || upstreams.length === 1 ? [] : [`${open.join(', ')} may vouch for any e-mail address, and there are several ways to sign in: whoever runs one of these providers could sign in as a person of another tenant; name the domains of each (email_domains or OIDC_EMAIL_DOMAINS)`]
 }
 
 function pairFaults (name: string, id: string, secret: string): string[] {
