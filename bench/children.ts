@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { nodeArguments, nodeEnv } from '../dev/node-env.ts'
 import { startProcess } from '../dev/process.ts'
-import { lastLines } from '../dev/programs/run.ts'
+import { attempt, lastLines } from '../dev/programs/run.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -44,6 +44,18 @@ export async function startNode (started: AsyncDisposableStack, name: string, sc
   started.defer(running.stop)
   return { name, pid: running.pid!, urls: urls! }
 }
+
+/**
+ * Has a service compiled, as its image has (deploy/Dockerfile): where a file has changed since, the stripper of types would stand in its memory.
+ * @throws where it does anything else than to ask for its settings
+ */
+export async function compile (script: string): Promise<void> {
+  const { code, output } = await attempt(process.execPath, [...nodeArguments, join(root, script)], { env: { ...nodeEnv(join(root, '.cache/compiled')), ...noSecret } })
+  if (code !== 78) throw new Error(`${script} ended with ${code} in place of 78 (EX_CONFIG):\n${lastLines(output, 30)}`)
+}
+
+/** With it, a service would start: the operator's shell may have one. */
+const noSecret = { GATEWAY_SECRET: '', GATEWAY_SECRET_FILE: '' }
 
 /** One replica of the tool service. @param concurrency of each tenant, so that its limit is not what is measured */
 export const startMcp = (started: AsyncDisposableStack, secret: string, falkordbUrl: string, concurrency: number): Promise<Child> => startNode(started, 'mcp', 'services/mcp/server.ts', {

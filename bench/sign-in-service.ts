@@ -2,7 +2,7 @@
 import { freePort } from '../dev/free-port.ts'
 import { startStateStore } from '../dev/programs/state-store.ts'
 import type { Answer, Send } from '../tests/support/https.ts'
-import { startNode } from './children.ts'
+import { compile, startNode } from './children.ts'
 import type { MeasuredProcess } from './measure.ts'
 import type { Bench } from './rounds.ts'
 import { openConnections, type Connection } from './transports.ts'
@@ -19,9 +19,11 @@ export interface SignInService {
 
 /** Starts the service and a Valkey of its own. Whoever types a name is signed in, as a member of one tenant; nothing is limited. */
 export async function startSignInService ({ started, say }: Bench, name: string): Promise<SignInService> {
+  const script = 'services/oauth/server.ts'
+  await compile(script)
   const valkey = await startStateStore({ port: await freePort(), say })
   started.defer(valkey.stop)
-  const { pid, urls } = await startNode(started, name, 'services/oauth/server.ts', {
+  const { pid, urls } = await startNode(started, name, script, {
     NODE_ENV: 'production',
     PUBLIC_URL: origin,
     GATEWAY_SECRET: 'signs only what this benchmark asks for',

@@ -93,7 +93,7 @@ const signIn = named('tests/sign-in/*.test.ts')
 if (signIn.length > 0) {
   report.heading('sign-in: real clients and a real browser, GitHub, Google and a company played by stand-ins, one stack')
   // So short that a test can wait for its end.
-  await againstStack(signIn, 2, { script: 'tests/support/sign-in-stack.ts', more: { ACCESS_TOKEN_TTL_S: '20' } })
+  await againstStack(signIn, 2, { script: 'tests/support/sign-in-stack.ts', more: { ACCESS_TOKEN_TTL_S: '25' } })
 }
 const conformance = named('tests/conformance/*.test.ts')
 if (conformance.length > 0) {

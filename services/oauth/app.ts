@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { Counter } from 'prom-client'
 import { trustProxies } from '@gateway/common/client-address.ts'
-import { toGatewayError } from '@gateway/common/errors.ts'
+import { toGatewayError, unavailableSeconds } from '@gateway/common/errors.ts'
 import { requestIdHeader } from '@gateway/common/identity.ts'
 import type { Revocations } from '@gateway/common/known-revocations.ts'
 import { addHealthRoutes, createApp, metric, type Health, type Observability } from '@gateway/common/service.ts'
@@ -15,7 +15,7 @@ import { interactionRoutes } from './interaction/routes.ts'
 import type { KeyRing } from './keys/key-ring.ts'
 import type { Limits } from './limits/limits.ts'
 import { errorPage } from './pages/index.ts'
-import { pageHeaders, sendFault } from './pages-plugin.ts'
+import { adviceOf, pageHeaders, sendFault } from './pages-plugin.ts'
 import type { Memberships } from './people/membership.ts'
 import { openAccounts } from './provider/account.ts'
 import type { GuardedFetch } from './provider/metadata-documents.ts'
@@ -85,6 +85,7 @@ function renderError (ctx: KoaContextWithOIDC, out: { error: string, error_descr
   ctx.body = errorPage({
     title: ctx.status >= 500 ? 'Something went wrong' : 'This did not work',
     message: sentence(out.error_description) ?? 'The request cannot be answered as it is.',
+    advice: adviceOf({ status: ctx.status, retryAfter: ctx.status === 503 ? unavailableSeconds : undefined }),
     code: out.error,
     requestId: requestOf(ctx.req)?.id ?? ''
   })

@@ -79,7 +79,7 @@ async function refusedInWords (t: Test, { programs, pages, send }: Midway) {
     const { status, headers, text, left } = await ask()
     t.equal(left, undefined, `${what} leads nowhere else`)
     t.match({ status, retryAfter: headers['retry-after'], type: headers['content-type'] }, { status: 503, retryAfter: /^[1-9]\d*$/, type: /^text\/html/ }, what)
-    t.match(text, /try again/i, `${what}: a page that says what to do`)
+    t.match(text, /Wait \d+ seconds, then load this page again/, `${what}: a page that says what to do`)
     t.notMatch(text, /ECONN|127\.0\.0\.1:|redis|\.ts:/i, what)
   }
   for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration', '/.well-known/jwks.json', '/live']) t.equal((await send({ path })).status, 200, path)

@@ -45,7 +45,7 @@ function titleOf ({ status }: GatewayError): string {
 }
 
 /** Where beginning again in the app would not help; undefined: the page's own advice. */
-function adviceOf ({ status, retryAfter }: GatewayError): string | undefined {
+export function adviceOf ({ status, retryAfter }: Pick<GatewayError, 'status' | 'retryAfter'>): string | undefined {
   if (status === 429 || status === 503) return `Wait ${retryAfter === undefined ? 'a moment' : `${retryAfter} seconds`}, then load this page again.`
   if (status === 404) return 'Go to the page of your connected apps, at /account of this site.'
   return undefined

@@ -40,7 +40,7 @@ async function walk (t: Test, interrupt: Interruption) {
   await interrupt(async () => {
     const { status, json, headers } = await refresh(send, client, tokens.refresh_token)
     t.match({ status, json, later: headers['retry-after'] }, { status: 503, json: { error: 'temporarily_unavailable' }, later: /^\d+$/ }, 'a refresh meanwhile')
-    t.match(await new Browser(send, origin).open(link), { status: 503, text: /try again/i }, 'a page meanwhile')
+    t.match(await new Browser(send, origin).open(link), { status: 503, text: /load this page again/ }, 'a page meanwhile')
     for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/jwks.json']) t.equal((await send({ path })).status, 200, path)
     t.equal(await call(tokens.access_token), 200, 'access tokens go on')
   })

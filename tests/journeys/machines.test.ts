@@ -131,12 +131,10 @@ t.test('oauth 11: nobody becomes a machine by registering: neither at first, nor
 })
 
 t.test('a machine that was made until a moment gets no token after it', async t => {
-  const expires = new Date(Math.ceil(Date.now() / 1000) * 1000 + 12_000)
+  const expires = new Date(Math.ceil(Date.now() / 1000) * 1000 + 15_000)
   const machine = await makeClient(`NAME=${unique('trial')}`, `TENANT=${unique('acme')}`, `EXPIRES=${expires.toISOString().replace('.000', '')}`)
   t.match(machine.said, /until \d{4}-\d\d-\d\d \d\d:\d\d UTC/)
-  const { status } = await askBySecret(machine)
-  // A machine under load may have taken those seconds for the command alone.
-  t.equal(status, Date.now() < expires.getTime() ? 200 : 401)
+  t.equal((await askBySecret(machine)).status, 200)
   await until('the end of the client', async () => (await askBySecret(machine)).status === 401)
   t.ok(Date.now() >= expires.getTime() - 1_000, 'not before')
   t.match(await askBySecret(machine), { json: { error: 'invalid_client' } })

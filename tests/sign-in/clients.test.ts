@@ -144,7 +144,7 @@ t.test('7: who says no is believed: the app is told so, and asks nobody else', a
   t.match(await wordsOf(page), 'No app is connected to your account')
 })
 
-t.test('one sign-in was the work of all replicas: each has shown pages, taken answers and given tokens', { buffered: false }, async t => {
+t.test('the sign-ins were the work of both replicas, without stickiness: each has shown pages, taken answers and given tokens', { buffered: false }, async t => {
   const replicas = await gateway.metrics('oauth')
   t.equal(replicas.length, 2)
   for (const replica of replicas) {

@@ -203,6 +203,7 @@ t.test('open registration is for clients with a person', async t => {
     { grant_types: ['client_credentials'] }, { grant_types: ['authorization_code', 'client_credentials'] }, { grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }, { grant_types: ['implicit'] }, { grant_types: ['password'] }, { grant_types: ['refresh_token'] }, { grant_types: [] }, { grant_types: 'authorization_code' },
     { response_types: ['none'] }, { response_types: ['token'] }, { response_types: ['code', 'none'] }, { response_types: [] }, { response_types: 'code' },
     { token_endpoint_auth_method: 'client_secret_jwt' }, { token_endpoint_auth_method: 'tls_client_auth' }, { token_endpoint_auth_method: 5 }, { token_endpoint_auth_method: 'private_key_jwt' },
+    { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: Array.from({ length: 11 }, (_, index) => ({ kty: 'OKP', crv: 'Ed25519', kid: String(index), x: Buffer.alloc(32, index).toString('base64url') })) } },
     { jwks_uri: 'http://app.example/keys' }, { jwks_uri: 'file:///keys' }, { jwks_uri: 5 }, { logo_uri: 'javascript:alert(1)' }
   ]) {
     const { status, body } = await register(metadata)

@@ -9,6 +9,8 @@ import { machineMetadata } from './resource.ts'
 
 export { redirectHostOf }
 
+/** Keys of one client: without a `kid` in an assertion each is tried, before it is known who asks. */
+export const maxKeys = 10
 /** Sizes of what a client says of itself: members, name and addresses. */
 const limits = { metadataBytes: 16 * 1024, nameCharacters: 100, redirects: 10 } as const
 
@@ -49,6 +51,8 @@ function applyRules (ctx: Context, metadata: Metadata): void {
   settleGrants(metadata, fromDocument)
   judgeName(metadata.client_name)
   judgeRedirects(metadata.redirect_uris)
+  const { keys } = (metadata.jwks ?? {}) as { keys?: unknown }
+  if (Array.isArray(keys) && keys.length > maxKeys) refuse(`jwks must not hold more than ${maxKeys} keys`)
   if (metadata.jwks_uri !== undefined && !(typeof metadata.jwks_uri === 'string' && URL.parse(metadata.jwks_uri)?.protocol === 'https:')) refuse('jwks_uri must be an https uri')
   // Kept, it would stand in the way of a client that asks for more later; what may be asked for is settled by the person's consent.
   delete metadata.scope

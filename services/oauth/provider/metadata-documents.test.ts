@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import type { Client } from 'oidc-provider'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
@@ -19,6 +20,8 @@ async function startServer (t: Test) {
   const server: Server = createServer(pair, (request, response) => {
     if (request.url === '/redirect') response.writeHead(302, { location: '/document' }).end()
     else if (request.url === '/large') response.end('x'.repeat(70_000))
+    else if (request.url === '/packed') response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x'.repeat(10_000_000)))
+    else if (request.url?.startsWith('/keys/')) response.end(JSON.stringify({ keys: Array.from({ length: Number(request.url.slice(6)) }, () => ({ kty: 'EC' })) }))
     else if (request.url === '/silent') response.flushHeaders()
     else response.end(JSON.stringify({ agent: request.headers['user-agent'] ?? '' }))
   }).on('connection', () => { connections++ }).listen(0, '127.0.0.1')
@@ -53,6 +56,16 @@ t.test('8: an address of this machine or network is refused before anything is s
     t.match(await whyNot(fetch(`https://${host}:${server.port}/document`)), /port is not 443/, host)
   }
   t.equal(server.connections(), 0)
+})
+
+t.test('a set of many keys, and what is large once it is unpacked, count as not fetched', async t => {
+  const { host } = await startServer(t)
+  const { fetch } = await open(t, [host])
+  const few = await fetch(`https://${host}/keys/10`)
+  t.equal(few.status, 200)
+  t.equal((await few.json() as { keys: unknown[] }).keys.length, 10)
+  t.match(await whyNot(fetch(`https://${host}/keys/11`)), 'there are more than 10 keys')
+  t.match(await whyNot(fetch(`https://${host}/packed`)), 'the answer has more than 65536 bytes')
 })
 
 t.test('8: a name is judged by every address that it leads to', async t => {

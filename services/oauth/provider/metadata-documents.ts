@@ -12,6 +12,7 @@ import type { Logger } from 'pino'
 import { Agent, buildConnector, fetch as request, type Dispatcher } from 'undici'
 import { ConfigurationError } from '@gateway/common/config.ts'
 import { readTextFile } from '@gateway/common/watched-file.ts'
+import { maxKeys } from './client-rules.ts'
 import { isPublicAddress } from './public-addresses.ts'
 import { redirectFault } from './redirect-uris.ts'
 
@@ -67,7 +68,7 @@ export async function createGuardedFetch ({ trustedHosts, caFile, logger, lookup
       const dispatcher = isTrusted(target, trustedHosts) ? trusted : guarded
       if (target.protocol !== 'https:') throw new AddressRefused('the address is not https')
       if (dispatcher === guarded && target.port !== '') throw new AddressRefused('the port is not 443')
-      return await ask(target, options, dispatcher)
+      return await fewKeys(await ask(target, options, dispatcher))
     } catch (error) {
       logger.info({ host: target.host, reason: reasonOf(error) }, 'what a client named could not be fetched')
       throw error
@@ -80,6 +81,33 @@ async function ask (target: URL, options: RequestInit, dispatcher: Dispatcher): 
   const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(options.signal ? [options.signal] : [])])
   // A redirect comes back as such, and is no 200; a dispatcher of the caller's would be a way round ours.
   return await request(target, { ...options, dispatcher, signal, redirect: 'manual' } as never) as unknown as Response
+}
+
+/**
+ * The same answer, where it is no set of more keys than a client may have: each of them would be tried on every assertion that names none.
+ * @throws Error where it is, or where it is larger than anything that is fetched once it is unpacked
+ */
+async function fewKeys (response: Response): Promise<Response> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > maxBytes) throw new Error(`the answer has more than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  const text = Buffer.concat(chunks).toString('utf8')
+  if (keysIn(text) > maxKeys) throw new Error(`there are more than ${maxKeys} keys`)
+  return new Response(text === '' ? null : text, { status: response.status, headers: [...response.headers] })
+}
+
+/** How many keys a set of them holds (RFC 7517 section 5); whether it is JSON at all is judged where it is used. */
+function keysIn (text: string): number {
+  try {
+    const { keys } = JSON.parse(text) as { keys?: unknown }
+    return Array.isArray(keys) ? keys.length : 0
+  } catch {
+    return 0
+  }
 }
 
 /** The innermost cause: undici's own message is "fetch failed". */

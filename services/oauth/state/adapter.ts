@@ -71,16 +71,15 @@ redis.call('HSET', KEYS[2], 'registrationToken', KEYS[1])
 return 1`
 
 // There are many used refresh tokens, each kept for its whole life: of them stays what a later use is recognised by, in short fields,
-// which Valkey packs into half of the room.
+// which Valkey packs into half of the room. HSET comes before DEL: where memory is full, Valkey refuses a script at its first write or not at
+// all, and DEL it would let pass, although nothing could then be written that takes the used token's place.
 const consume = `
 local payload, at, grantId = unpack(redis.call('HMGET', KEYS[1], 'payload', 'consumed', 'grantId'))
 if not payload and not at then return { 'absent' } end
 local whole = payload and cjson.decode(payload) or { grantId = grantId }
 if at then return { 'consumed', at, whole.grantId } end
-if ARGV[2] ~= 'RefreshToken' then
-  redis.call('HSET', KEYS[1], 'consumed', ARGV[1])
-  return { 'won' }
-end
+redis.call('HSET', KEYS[1], 'consumed', ARGV[1])
+if ARGV[2] ~= 'RefreshToken' then return { 'won' } end
 local ends = redis.call('PEXPIRETIME', KEYS[1])
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'consumed', ARGV[1])
