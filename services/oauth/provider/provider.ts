@@ -1,8 +1,7 @@
 /** The authorization server itself: oidc-provider, with each default that breaks MCP clients or says too much set otherwise. */
-import { Provider, errors, interactionPolicy, type AccessToken, type ClientCredentials, type Configuration, type KoaContextWithOIDC, type SigningAlgorithm } from 'oidc-provider'
+import { errors, interactionPolicy, type AccessToken, type ClientCredentials, type Configuration, type KoaContextWithOIDC, type Provider, type SigningAlgorithm } from 'oidc-provider'
 import type { Logger } from 'pino'
 import { resourceUrl } from '@gateway/common/challenge.ts'
-import { unavailableSeconds } from '@gateway/common/errors.ts'
 import type { Revocations } from '@gateway/common/known-revocations.ts'
 import { scopes } from '@gateway/common/scopes.ts'
 import type { StateClient } from '@gateway/common/state.ts'
@@ -12,8 +11,8 @@ import type { Limits } from '../limits/limits.ts'
 import { gidOf, inTheProvidersWords, type Store } from '../state/store.ts'
 import type { Accounts } from './account.ts'
 import { accountPageClient, grantOfAccountPage, isAccountPage } from './account-page.ts'
+import { adapt, ScriptlessProvider } from './adaptations.ts'
 import { extraClientMetadata } from './client-rules.ts'
-import { hashOfSecret, isHashOfSecret } from '../state/clients.ts'
 import { answerForIssuedTokens } from './issued-tokens.ts'
 import { clientIdMetadataDocument, type GuardedFetch } from './metadata-documents.ts'
 import { describeResource, machineMetadata } from './resource.ts'
@@ -46,16 +45,6 @@ export const routes = {
 /** For a code there is nothing to wait for; a person takes their time. */
 const codeSeconds = 60
 export const interactionSeconds = 900
-
-/** form_post is a page with a script, and no page here has one: unknown, it is refused as any other mode that there is not. */
-class ScriptlessProvider extends Provider {
-  override registerResponseMode (...[name, handler]: Parameters<Provider['registerResponseMode']>): void {
-    if (responseModes.includes(name)) super.registerResponseMode(name, handler)
-  }
-}
-
-/** Where an answer may stand in the client's redirect. */
-const responseModes = ['query', 'fragment']
 
 /** One provider with the keys as they are now; another is made when they change. */
 export function createProvider (parts: ProviderParts): Provider {
@@ -152,10 +141,7 @@ export function createProvider (parts: ProviderParts): Provider {
   const provider = new ScriptlessProvider(config.issuer, configuration)
   // Behind Traefik: https URLs and Secure cookies. What it believes is set by mount.ts.
   provider.proxy = true
-  keepSecretsHashed(provider)
-  refuseNoTexts(provider)
-  tellWhatIsOffered(provider)
-  tellWhenToComeBack(provider)
+  adapt(provider)
   answerForIssuedTokens(provider, parts)
   tell(provider, logger)
   return provider
@@ -184,47 +170,6 @@ async function claimsOf (token: AccessToken | ClientCredentials, store: Store): 
   // Ended in this moment: a token without its grant could not be revoked with it.
   if (connection === undefined) throw new errors.InvalidGrant('the grant has ended in the same moment')
   return { tenant_id: connection.tenant, gid }
-}
-
-/** The adapter keeps digests of client secrets; what a client shows is compared by its digest, and none is ever told again. */
-function keepSecretsHashed (provider: Provider): void {
-  const { prototype } = provider.Client as unknown as { prototype: { clientSecret?: string, compareClientSecret: (actual: string) => boolean } }
-  const compare = prototype.compareClientSecret
-  prototype.compareClientSecret = function (actual) { return compare.call(this, hashOfSecret(actual)) }
-  provider.use(async (ctx, next) => {
-    await next()
-    const { body } = ctx as unknown as { body?: Record<string, unknown> }
-    // One that was made by this very request is told.
-    if (isHashOfSecret(body?.client_secret)) delete body!.client_secret
-  })
-}
-
-/** oidc-provider reads names of algorithms before it has looked whether they are texts. */
-function refuseNoTexts (provider: Provider): void {
-  const client = provider.Client as unknown as { needsSecret: (metadata: Record<string, unknown>) => boolean }
-  const { needsSecret } = client
-  client.needsSecret = metadata => {
-    const wrong = Object.keys(metadata).find(name => /^[a-z_]+_alg$/.test(name) && typeof metadata[name] === 'object' && metadata[name] !== null)
-    if (wrong !== undefined) throw new errors.InvalidClientMetadata(`${wrong} must be a text`)
-    return needsSecret.call(client, metadata)
-  }
-}
-
-/** The library lists response modes that it was not given, and `none`, which is the account page's alone. */
-function tellWhatIsOffered (provider: Provider): void {
-  provider.use(async (ctx, next) => {
-    await next()
-    const { oidc, body } = ctx as unknown as { oidc?: { route?: string }, body?: object }
-    if (oidc?.route === 'discovery' && body) Object.assign(body, { response_types_supported: ['code'], response_modes_supported: responseModes })
-  })
-}
-
-/** Its errors know no Retry-After. */
-function tellWhenToComeBack (provider: Provider): void {
-  provider.use(async (ctx, next) => {
-    await next()
-    if (ctx.status === 503) ctx.set('Retry-After', String(unavailableSeconds))
-  })
 }
 
 /** One line for what operators look for; what the library says of itself never holds a token. */
