@@ -347,8 +347,10 @@ table('a token is good in its time, as numbers say it', [
 
 const { protocol, host } = new URL(issuer)
 table('the issuer is a configured one, byte for byte, and the subject a text', [
-  ...[undefined, null, 7, [issuer], { iss: issuer }, '', `${issuer}/`, `${issuer}?`, `${issuer}#`, ` ${issuer}`, `${issuer} `, `${issuer}\0`, issuer.toUpperCase(), `${protocol}//${host}:443`, `${protocol}//user@${host}`, issuer.replace(/:(?=\d+$)/, '：'), `${issuer}.evil.example`, 'api-key', '__proto__', 'constructor', '*', gateway.url]
+  ...[undefined, null, 7, [issuer], { iss: issuer }, '', `${issuer}/`, `${issuer}?`, `${issuer}#`, ` ${issuer}`, `${issuer} `, `${issuer}\0`, issuer.toUpperCase(), `${protocol}//${host}:443`, `${protocol}//user@${host}`, issuer.replace(/:(?=\d+$)/, '：'), `${issuer}.evil.example`, 'api-key', '__proto__', 'constructor', '*', `${gateway.url}/`]
     .map(iss => row(`iss ${quoted(iss)}`, 'issuer_unknown', () => withClaims({ iss }))),
+  // The built-in sign-in is trusted as well, and has not signed this.
+  row(`iss ${quoted(gateway.url)}`, 'key_unknown', () => withClaims({ iss: gateway.url })),
   ...[undefined, null, '', 7, [], ['ada'], { sub: 'ada' }, 's'.repeat(257), '\ud800'].map(sub => row(`sub ${quoted(sub)}`, 'subject_missing', () => withClaims({ sub }))),
   ...['s'.repeat(256), `ada\r\nX-Tenant-Id: ${victim}`, 'ada\0', '*', '__proto__', '{"tenantId":"bob"}', `ada|${victim}`].map(sub => row(`sub ${quoted(sub)}`, 200, () => withClaims({ sub }), opens(tenant))),
   ...[`x\r\nX-Tenant-Id: ${victim}`, ['x'], 7, '\ud800'].map(client => row(`client_id ${quoted(client)}`, 200, () => withClaims({ client_id: client }), opens(tenant)))
