@@ -61,6 +61,16 @@ t.test('Traefik and verify are told of as many replicas of a service as there ar
   t.equal(new URL(verify?.environment?.OAUTH_URL ?? '').port, String((oauthSettings.properties.OAUTH_PORT as { default?: number }).default), 'at the port that it listens on')
 })
 
+t.test('each service is a user of its own in Valkey, whose password no other one is given', async t => {
+  for (const name of ['verify', 'mcp', 'oauth']) {
+    const variable = `VALKEY_${name.toUpperCase()}_PASSWORD`
+    const password = `\${${variable}:-\${VALKEY_PASSWORD}}`
+    t.equal(services[name]?.environment?.VALKEY_URL, `\${VALKEY_URL:-redis://${name}:${password}@valkey:6379}`)
+    t.equal(services.valkey?.environment?.[`${name.toUpperCase()}_PASSWORD`], password)
+    t.strictSame(all.filter(([, { environment }]) => Object.values(environment ?? {}).some(value => value.includes(variable))).map(([service]) => service).sort(), [name, 'valkey'].sort())
+  }
+})
+
 t.test('defaults in the file are those of the schemas', async t => {
   const defaults = { ...composeSettings.properties, ...mcpSettings.properties, ...oauthSettings.properties } as Record<string, { default?: unknown }>
   const named = [...text.matchAll(/\$\{([A-Z_]+):-([^${}]+)\}/g)].filter(([, name]) => name !== 'TRUSTED_PROXIES' && !name?.endsWith('_FILE'))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import t from 'tap'
 import { makeCertificates } from './certificates.ts'
-import { certificateFaults, faultsIn, firstTenant, freshEnv, readEnv, signsIn, withSignIn } from './env-file.ts'
+import { certificateFaults, faultsIn, firstTenant, freshEnv, missingPasswords, readEnv, signsIn, withSignIn } from './env-file.ts'
 
 t.test('a fresh .env starts as it is', async t => {
   t.strictSame(faultsIn(parseEnv(freshEnv())), [])
@@ -11,14 +11,22 @@ t.test('a fresh .env starts as it is', async t => {
 
 t.test('no two fresh secrets are equal', async t => {
   const secrets = [freshEnv(), freshEnv()].flatMap(text => Object.values(parseEnv(text)).filter(value => value?.length === 64))
-  t.equal(secrets.length, 10)
-  t.equal(new Set(secrets).size, 10)
+  t.equal(secrets.length, 16)
+  t.equal(new Set(secrets).size, 16)
 })
 
 t.test('30: missing and weak secrets are named, all at once', async t => {
   const faults = faultsIn({ ...parseEnv(freshEnv()), GATEWAY_SECRET: 'changeme', FALKORDB_PASSWORD: '', VALKEY_PASSWORD: 'weak' })
   for (const name of ['GATEWAY_SECRET', 'FALKORDB_PASSWORD', 'VALKEY_PASSWORD']) t.equal(faults.filter(fault => fault.startsWith(name)).length, 1, name)
   t.notMatch(faults.join(), 'changeme')
+})
+
+t.test('an .env of before there were users of Valkey starts as it is, and is told what it lacks', async t => {
+  const { VALKEY_OAUTH_PASSWORD: _, VALKEY_MCP_PASSWORD: __, ...older } = parseEnv(freshEnv())
+  t.strictSame(faultsIn(older), [])
+  t.match(missingPasswords(older), /^\.env lacks VALKEY_OAUTH_PASSWORD, VALKEY_MCP_PASSWORD: add each [^\n]*openssl rand -hex 32[^\n]*$/)
+  t.equal(missingPasswords({ ...older, VALKEY_URL: 'rediss://valkey.example' }), undefined, 'another Valkey has users of its own')
+  t.equal(missingPasswords(parseEnv(freshEnv())), undefined)
 })
 
 t.test('a stack that nobody could call is refused; a key in the key file is enough', async t => {

@@ -11,7 +11,7 @@ import { loadVerifyConfig } from '../services/verify/config.ts'
 import { loadOauthConfig } from '../services/oauth/config.ts'
 import { parseApiKeys } from '../services/verify/credentials/api-key-file.ts'
 import { apiKeysPath, hostPath, isInConfig } from './api-key-file.ts'
-import { loadComposeSettings, publicUrl, users } from './settings.ts'
+import { loadComposeSettings, publicUrl, users, valkeyUserPasswords } from './settings.ts'
 
 /** The tenant of the API key and of the local sign-in in a fresh .env. */
 export const firstTenant = 'default'
@@ -40,7 +40,14 @@ GATEWAY_SECRET=${secret()}
 OAUTH_SECRET=${secret()}
 FALKORDB_PASSWORD=${secret()}
 VALKEY_PASSWORD=${secret()}
-`
+${valkeyUserPasswords.map(name => `${name}=${secret()}\n`).join('')}`
+}
+
+/** What a .env lacks without which the stack starts all the same, but keeps less apart; undefined where nothing is. */
+export function missingPasswords (env: NodeJS.ProcessEnv): string | undefined {
+  const missing = valkeyUserPasswords.filter(name => !env[name])
+  if (env.VALKEY_URL || missing.length === 0) return undefined
+  return `.env lacks ${missing.join(', ')}: add each with a value of its own (openssl rand -hex 32), or the services that they belong to can write all that is in Valkey, sign-in's records too.`
 }
 
 /** What compose takes its variables from: the file, and over it the environment of the process. */

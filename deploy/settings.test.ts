@@ -3,6 +3,7 @@ import { ConfigurationError } from '@gateway/common/config.ts'
 import { loadComposeSettings, publicUrl } from './settings.ts'
 
 const good = { FALKORDB_PASSWORD: 'q7Zr2Lw9Xb4Nc6Vd8Mf1Gh3J', VALKEY_PASSWORD: 'a5Ks0Pt2Yu4Ie6Ro8Wq1Er3T' }
+const third = 'z9Xc1Vb3Nm5Qw7Er2Ty4Ui6O'
 
 const faults = (env: NodeJS.ProcessEnv): readonly string[] => {
   try {
@@ -25,6 +26,11 @@ t.test('what cannot work is refused, each with the words that mend it', async t 
     ['a password that Redis would split', { FALKORDB_PASSWORD: 'twelve words and --save no' }, /^FALKORDB_PASSWORD must match/],
     ['a password of one letter', { FALKORDB_PASSWORD: 'a'.repeat(32) }, /^FALKORDB_PASSWORD repeats/],
     ['one password for both', { VALKEY_PASSWORD: good.FALKORDB_PASSWORD }, /are the same/],
+    ['a user of Valkey with the password of all', { VALKEY_MCP_PASSWORD: good.VALKEY_PASSWORD }, /^VALKEY_PASSWORD and VALKEY_MCP_PASSWORD are the same/],
+    ['one password for two users of Valkey', { VALKEY_OAUTH_PASSWORD: third, VALKEY_MCP_PASSWORD: third }, /^VALKEY_OAUTH_PASSWORD and VALKEY_MCP_PASSWORD are the same/],
+    ['a short password of a user', { VALKEY_VERIFY_PASSWORD: 'short' }, /^VALKEY_VERIFY_PASSWORD must match/],
+    ['a password of a user that would give it more', { VALKEY_MCP_PASSWORD: 'a5Ks0Pt2Yu4Ie6Ro8Wq1 allkeys' }, /^VALKEY_MCP_PASSWORD must match/],
+    ['a user\'s password of one letter', { VALKEY_MCP_PASSWORD: 'a'.repeat(32) }, /^VALKEY_MCP_PASSWORD repeats/],
     ['a URL as domain', { DOMAIN: 'https://graphs.example.com' }, /^DOMAIN is a host name/],
     ['a name as bind address', { BIND_ADDRESS: 'localhost' }, /^BIND_ADDRESS is no IP address/],
     ['an unknown TLS mode', { TLS_MODE: 'letsencrypt' }, /^TLS_MODE/],
@@ -55,6 +61,7 @@ t.test('the usual ways in are accepted', async t => {
     { TLS_MODE: 'acme', DOMAIN: 'graphs.example.com', ACME_EMAIL: 'platform@example.com' },
     { TLS_MODE: 'upstream', DOMAIN: 'graphs.example.com', HTTPS_PORT: '8080', TRUSTED_PROXIES: '10.0.0.0/8, fd00::/8, 192.0.2.7' },
     { HTTPS_PORT: '9443', PUBLIC_URL: 'https://localhost:9443', BIND_ADDRESS: '127.0.0.1' },
+    { VALKEY_OAUTH_PASSWORD: third },
     { FALKORDB_MEMORY: '64g', FALKORDB_MAXMEMORY: '48gb', FALKORDB_THREADS: '32' }
   ]
   for (const env of rows) t.strictSame(faults(env), [])

@@ -21,6 +21,8 @@ export const usualFloodLimit = 300
 
 const port = { minimum: 1, maximum: 65535 }
 const password = { secret: true, group: 'Secrets', pattern: '^[A-Za-z0-9_-]{24,}$' }
+/** Empty in a .env that was made before there were users. */
+const userPassword = { ...password, pattern: `^$|${password.pattern}`, default: '' }
 const size = { group: resources, pattern: '^[1-9][0-9]*[kmg]b?$' }
 
 export const composeSettings = Type.Object({
@@ -58,6 +60,9 @@ export const composeSettings = Type.Object({
   }),
   FALKORDB_PASSWORD: Type.String({ ...password, description: 'Password of FalkorDB, 24 or more of A-Z a-z 0-9 _ -: openssl rand -hex 32.' }),
   VALKEY_PASSWORD: Type.String({ ...password, description: 'Password of Valkey, likewise.' }),
+  VALKEY_OAUTH_PASSWORD: Type.String({ ...userPassword, description: 'Password of Valkey\'s user oauth, who reaches the keys of sign-in and revocations. Where one of these three is empty, VALKEY_PASSWORD takes its place, and whoever has that service has all of Valkey.' }),
+  VALKEY_VERIFY_PASSWORD: Type.String({ ...userPassword, description: 'Password of Valkey\'s user verify, who reaches revocations and the counts of limits.' }),
+  VALKEY_MCP_PASSWORD: Type.String({ ...userPassword, description: 'Password of Valkey\'s user mcp, who reaches the streams of /sse.' }),
   MCP_REPLICAS: mcpSettings.properties.MCP_REPLICAS,
   OAUTH_REPLICAS: verifySettings.properties.OAUTH_REPLICAS,
   FALKORDB_MEMORY: Type.String({ ...size, description: 'Memory limit of the FalkorDB container; beyond it the kernel ends FalkorDB, which starts again from its file.', default: '2g' }),
@@ -66,6 +71,9 @@ export const composeSettings = Type.Object({
 })
 
 export type ComposeSettings = Static<typeof composeSettings>
+
+/** The passwords of Valkey's users, one for each service. */
+export const valkeyUserPasswords = ['VALKEY_OAUTH_PASSWORD', 'VALKEY_VERIFY_PASSWORD', 'VALKEY_MCP_PASSWORD'] as const
 
 /**
  * Reads the settings of the compose stack.
@@ -119,9 +127,11 @@ function checkMemory ({ FALKORDB_MEMORY: container, FALKORDB_MAXMEMORY: data }: 
 }
 
 function checkSecrets (settings: ComposeSettings): string[] {
-  const names = ['FALKORDB_PASSWORD', 'VALKEY_PASSWORD'] as const
+  const names = (['FALKORDB_PASSWORD', 'VALKEY_PASSWORD', ...valkeyUserPasswords] as const).filter(name => settings[name] !== '')
   const faults = names.filter(name => new Set(settings[name]).size < 8).map(name => `${name} repeats a few characters; make a random one: openssl rand -hex 32`)
-  if (settings.FALKORDB_PASSWORD === settings.VALKEY_PASSWORD) faults.push('FALKORDB_PASSWORD and VALKEY_PASSWORD are the same; each needs its own')
+  for (const same of Map.groupBy(names, name => settings[name]).values()) {
+    if (same.length > 1) faults.push(`${same.join(' and ')} are the same; each needs its own`)
+  }
   return faults
 }
 

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigurationError } from '@gateway/common/config.ts'
 import { apiKeysPath, ensureApiKeyFile, hostPath } from './api-key-file.ts'
-import { faultsIn, firstTenant, freshEnv, hasIssuers, readEnv, signsIn, withSignIn } from './env-file.ts'
+import { faultsIn, firstTenant, freshEnv, hasIssuers, missingPasswords, readEnv, signsIn, withSignIn } from './env-file.ts'
 import { publicUrl } from './settings.ts'
 
 const repository = resolve(import.meta.dirname, '..')
@@ -37,6 +37,8 @@ function up (): void {
   }
   const faults = faultsIn(env)
   if (faults.length > 0) throw new ConfigurationError(faults)
+  const missing = missingPasswords(env)
+  if (missing !== undefined) say(missing)
   ensureApiKeyFile(hostPath(apiKeysPath(env), env), true)
 
   if (docker(['up', '--detach', '--build', '--wait', '--remove-orphans']).status !== 0) {

@@ -39,6 +39,9 @@ const env = {
   OAUTH_SECRET: secret(),
   FALKORDB_PASSWORD: secret(),
   VALKEY_PASSWORD: secret(),
+  VALKEY_OAUTH_PASSWORD: secret(),
+  VALKEY_VERIFY_PASSWORD: secret(),
+  VALKEY_MCP_PASSWORD: secret(),
   // Beside the built-in sign-in, an issuer says which tenants it may name.
   BEARER_ISSUER: 'http://issuer:4188',
   BEARER_TENANTS: '*',
