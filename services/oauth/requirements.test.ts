@@ -322,7 +322,7 @@ t.test('oauth 11: who registers gets no right that is the operator\'s, at first 
   t.not(chosen.client_secret, 'chosen-by-the-client-itself-0123456789')
 
   const machine = await askToken(send, { grant_type: 'client_credentials', client_id: client.client_id, client_secret: String(client.client_secret), scope: 'graph:admin' })
-  t.match({ status: machine.status, error: machine.json.error }, { status: 400, error: /^(invalid_request|unauthorized_client)$/ })
+  t.match({ status: machine.status, error: machine.json.error }, { status: 400, error: 'unauthorized_client' })
   let bearer = client.registration_access_token
   const update = async (more: object) => {
     const answer = await send({ method: 'PUT', path: `/register/${client.client_id}`, headers: { Authorization: `Bearer ${bearer}` }, body: { ...metadata, client_id: client.client_id, ...more } })

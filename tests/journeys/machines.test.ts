@@ -26,8 +26,8 @@ const basic = ({ clientId, secret }: Pick<Machine, 'clientId' | 'secret'>) => ({
 const askBySecret = (machine: Pick<Machine, 'clientId' | 'secret'>, more: Record<string, string> = {}) => askToken(send, { grant_type: 'client_credentials', ...more }, basic(machine))
 const bearer = ({ access_token: token }: Pick<Tokens, 'access_token'>) => ({ authorization: `Bearer ${token}` })
 const statusOf = async (token: Pick<Tokens, 'access_token'>) => (await send({ path: '/api/mcp/graphs', headers: bearer(token) })).status
-/** RFC 6749 section 5.2 has a code for a grant type that is not the client's; the library says it more generally. */
-const notAllowed = /^(?:unauthorized_client|invalid_request)$/
+/** RFC 6749 section 5.2: the grant type is not the client's. */
+const notAllowed = 'unauthorized_client'
 const lineOf = async ({ clientId }: Machine) => (await gateway.oauthCommand('clients')).split('\n').find(line => line.startsWith(clientId))
 /** What a command says that refuses. */
 const refusal = (command: Promise<unknown>) => command.then(() => 'it was done', (error: { stderr: string }) => error.stderr)

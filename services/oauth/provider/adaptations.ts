@@ -1,5 +1,5 @@
 /** What oidc-provider does otherwise than is wanted here, and has no setting for. */
-import { Provider, errors } from 'oidc-provider'
+import { Provider, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { unavailableSeconds } from '@gateway/common/errors.ts'
 import { hashOfSecret, isHashOfSecret } from '../state/clients.ts'
 
@@ -9,6 +9,7 @@ export function adapt (provider: Provider): void {
   refuseNoTexts(provider)
   tellWhatIsOffered(provider)
   tellWhenToComeBack(provider)
+  nameForeignGrants(provider)
 }
 
 /** form_post is a page with a script, and no page here has one: unknown, it is refused as any other mode that there is not. */
@@ -59,5 +60,16 @@ function tellWhenToComeBack (provider: Provider): void {
   provider.use(async (ctx, next) => {
     await next()
     if (ctx.status === 503) ctx.set('Retry-After', String(unavailableSeconds))
+  })
+}
+
+/** RFC 6749 section 5.2 has a code of its own for a grant type that is not the client's. */
+function nameForeignGrants (provider: Provider): void {
+  provider.use(async (ctx, next) => {
+    await next()
+    const { oidc, body } = ctx as unknown as Partial<KoaContextWithOIDC> & { body?: { error?: string } }
+    if (oidc?.route !== 'token' || body?.error !== 'invalid_request' || oidc.client === undefined) return
+    const { grant_type: type } = oidc.params ?? {}
+    if (typeof type === 'string' && !oidc.client.grantTypeAllowed(type)) body.error = 'unauthorized_client'
   })
 }
