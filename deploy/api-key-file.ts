@@ -1,8 +1,8 @@
 /** The file of API keys as an operator's machine has it: where it lies, and how it is changed while the gate reads it. */
-import { chmodSync, chownSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigurationError } from '@gateway/common/config.ts'
+import { replaceFile, type ReplaceFileOptions } from '@gateway/common/replace-file.ts'
 import { readTextFile } from '@gateway/common/watched-file.ts'
 import { formatApiKeys, parseApiKeys, type ApiKeyEntry } from '../services/verify/credentials/api-key-file.ts'
 import { users } from './settings.ts'
@@ -64,63 +64,20 @@ export function readApiKeyFile (path: string): ApiKeyEntry[] {
   }
 }
 
-/** For how long a second writer waits for the first, in milliseconds. */
-const patienceMs = 5_000
-
 /**
  * Changes the keys of a file, whole or not at all; its owner and mode stay. A second writer waits for the first.
  * @throws ApiKeyFileError where the file is broken, another is at work for too long, or its owner cannot be kept
  */
-export async function changeApiKeys (path: string, change: (keys: ApiKeyEntry[]) => ApiKeyEntry[], waitMs = patienceMs): Promise<void> {
-  // Only one can make this file: it is the lock, and what is renamed into place.
-  const next = `${resolve(path)}.new`
-  const file = await openExclusively(next, waitMs)
-  try {
-    const keys = change(readApiKeyFile(path))
-    const text = formatApiKeys(keys)
+export async function changeApiKeys (path: string, change: (keys: ApiKeyEntry[]) => ApiKeyEntry[], waitMs?: number): Promise<void> {
+  await replaceFile(path, { waitMs, modes: 0o777, faults }, () => {
+    const text = formatApiKeys(change(readApiKeyFile(path)))
     parseApiKeys(text)
-    writeFileSync(file, text)
-    keepOwner(next, statSync(path))
-    fsyncSync(file)
-    renameSync(next, path)
-  } catch (error) {
-    rmSync(next, { force: true })
-    throw error
-  } finally {
-    closeSync(file)
-  }
-  syncFolder(dirname(next))
+    return text
+  })
 }
 
-async function openExclusively (path: string, waitMs: number): Promise<number> {
-  for (const end = Date.now() + waitMs; ; await delay(50)) {
-    try {
-      return openSync(path, 'wx', 0o600)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EEXIST') throw new ApiKeyFileError(`${path} cannot be written (${code})`, { cause: error })
-      if (Date.now() > end) throw new ApiKeyFileError(`Another command is changing the keys, or was killed while it did. If none runs, remove ${path} and try again.`)
-    }
-  }
-}
-
-// Else the gate could no longer read its own file.
-function keepOwner (path: string, { uid, gid, mode }: Stats): void {
-  const made = statSync(path)
-  try {
-    if (made.uid !== uid || made.gid !== gid) chownSync(path, uid, gid)
-    chmodSync(path, mode & 0o777)
-  } catch (error) {
-    throw new ApiKeyFileError(`The file belongs to user ${uid} and group ${gid}, which this user cannot give a new one to; run the command as that user or as root.`, { cause: error })
-  }
-}
-
-// A rename is on disk when its folder is.
-function syncFolder (folder: string): void {
-  const file = openSync(folder, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+const faults: ReplaceFileOptions['faults'] = {
+  busy: lock => new ApiKeyFileError(`Another command is changing the keys, or was killed while it did. If none runs, remove ${lock} and try again.`),
+  refused: (lock, code, cause) => new ApiKeyFileError(`${lock} cannot be written (${code})`, { cause }),
+  foreign: ({ uid, gid }, _code, cause) => new ApiKeyFileError(`The file belongs to user ${uid} and group ${gid}, which this user cannot give a new one to; run the command as that user or as root.`, { cause })
 }

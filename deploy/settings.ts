@@ -1,7 +1,7 @@
 /** Settings of the compose stack itself: those that Docker, Traefik and the databases read, and no service of ours. */
 import { Type, type Static } from 'typebox'
 import { isIP } from 'node:net'
-import { addressRanges } from '@gateway/common/address-ranges.ts'
+import { rangeFaults } from '@gateway/common/address-ranges.ts'
 import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
 import { settings as mcpSettings } from '../services/mcp/settings.ts'
 import { settings as verifySettings } from '../services/verify/config.ts'
@@ -109,7 +109,7 @@ function checkAcme ({ TLS_MODE: mode, DOMAIN: domain }: ComposeSettings): string
 }
 
 function checkProxies ({ TLS_MODE: mode, TRUSTED_PROXIES: proxies }: ComposeSettings): string[] {
-  const faults = addressRanges(proxies).faulty.map(range => `TRUSTED_PROXIES has ${JSON.stringify(range)}, which is no address or CIDR range`)
+  const faults = rangeFaults('TRUSTED_PROXIES', proxies)
   for (const range of list(proxies)) if (range.endsWith('/0')) faults.push(`TRUSTED_PROXIES has ${range}: everybody could say who they are`)
   if (mode === 'upstream' && list(proxies).length === 0) faults.push('TLS_MODE=upstream needs TRUSTED_PROXIES: the addresses of the proxies that end TLS')
   return faults

@@ -25,3 +25,8 @@ export function addressRanges (text: string): { holds: (address: string) => bool
     faulty
   }
 }
+
+/** What is wrong with the ranges of a setting, in words. @param name of the setting */
+export function rangeFaults (name: string, ranges: string): string[] {
+  return addressRanges(ranges).faulty.map(range => `${name} has ${JSON.stringify(range)}, which is no address or CIDR range`)
+}

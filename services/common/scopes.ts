@@ -27,3 +27,13 @@ export function grantedScopes (claimed: Iterable<string>, mapping: Readonly<Reco
   }
   return expandScopes(granted)
 }
+
+/** The names in a setting, which blanks or commas part. */
+export const scopeNames = (value: string): string[] => value.split(/[\s,]+/).filter(name => name !== '')
+
+/** What is wrong with the scopes of a setting, in words. @param setting its name */
+export function scopeFaults (setting: string, value: string): string[] {
+  const names = scopeNames(value)
+  if (names.length === 0) return [`${setting} holds no scope`]
+  return names.filter(name => !isScope(name)).map(name => `${setting} holds ${JSON.stringify(name)}; there are ${scopes.join(', ')}`)
+}

@@ -1,5 +1,6 @@
 /** Settings that more than one service reads. A service's own are in its config.ts. */
 import { Type } from 'typebox'
+import { rangeFaults } from './address-ranges.ts'
 import { parseSecrets } from './secrets.ts'
 import { stateUrlFault } from './state.ts'
 
@@ -49,7 +50,18 @@ export const commonSettings = {
   })
 }
 
-/** Faults of the settings above that no schema can say. */
+/** What those read who count by the address of a client. */
+export const addressSettings = {
+  SHARED_EGRESS_RANGES: Type.String({ group: 'Limits', description: 'Addresses or CIDR ranges of cloud clients that share addresses, comma separated: no limit per address for them.', default: '' }),
+  TRUSTED_PROXIES: Type.String({ group: 'Limits', description: 'Addresses or CIDR ranges of proxies before Traefik, comma separated, as Traefik has them.', default: '' })
+}
+
+/** Faults of these. */
+export function checkAddresses ({ SHARED_EGRESS_RANGES: shared, TRUSTED_PROXIES: proxies }: Record<keyof typeof addressSettings, string>): string[] {
+  return [...rangeFaults('SHARED_EGRESS_RANGES', shared), ...rangeFaults('TRUSTED_PROXIES', proxies)]
+}
+
+/** Faults of the common settings that no schema can say. */
 export function * checkCommon (config: { GATEWAY_SECRET: string, PUBLIC_URL: string, VALKEY_URL: string }): Iterable<string> {
   yield * parseSecrets(config.GATEWAY_SECRET).faults
   if (!URL.canParse(config.PUBLIC_URL)) yield `PUBLIC_URL is no URL (it is ${JSON.stringify(config.PUBLIC_URL)})`

@@ -68,7 +68,7 @@ export function buildOauthApp (options: OauthAppOptions): FastifyInstance {
   })
   const forms = createForms(config)
   app.register(async scope => { await mountProvider(scope, { current, limits }) })
-  app.register(async scope => { await interactionRoutes(scope, { ...options, current, accounts, forms, signIns, logger }) })
+  app.register(async scope => { await interactionRoutes(scope, { ...options, current, accounts, forms, signIns }) })
   app.register(async scope => { await accountRoutes(scope, { ...options, current, accounts, forms }) })
   addHealthRoutes(app, health)
   return app

@@ -1,10 +1,9 @@
 /** Settings of the oauth service. Each is an environment variable; .env.example is made from them. */
 import { Type, type Static } from 'typebox'
-import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { list, loadConfig } from '@gateway/common/config.ts'
-import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
+import { scopeFaults, scopeNames, type Scope } from '@gateway/common/scopes.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
-import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
+import { addressSettings, checkAddresses, checkCommon, commonSettings } from '@gateway/common/settings.ts'
 import { isTenantId } from '@gateway/common/tenants.ts'
 import { isLocal } from './is-local.ts'
 import { readUpstreams, upstreamChecks, upstreamWarnings, type UpstreamSettings } from './upstreams/settings.ts'
@@ -30,8 +29,7 @@ export const settings = Type.Object({
   ...commonSettings,
   OAUTH_HOST: Type.String({ group: addresses, description: 'Address that the oauth service listens on.', default: '127.0.0.1' }),
   OAUTH_PORT: Type.Integer({ group: addresses, description: 'Its port; 0 takes a free one.', default: 4170, minimum: 0, maximum: 65535 }),
-  TRUSTED_PROXIES: optional(limits, 'Addresses or CIDR ranges of proxies before Traefik, comma separated, as Traefik has them.'),
-  SHARED_EGRESS_RANGES: optional(limits, 'Addresses or CIDR ranges of cloud clients that share addresses, comma separated: no limit per address for them.'),
+  ...addressSettings,
 
   OAUTH_SECRET: Type.String({ group: 'Secrets', secret: true, description: 'Wraps the signing keys of the built-in sign-in, and seals what it remembers of people. At least 32 random characters, other ones than GATEWAY_SECRET, which takes its place where this is not set: then mcp could read the keys and sign tokens. Rotate with new,old; to begin with it: new,GATEWAY_SECRET, then new.', default: '' }),
   LOCAL_SIGN_IN: Type.Boolean({ group: signIn, description: 'true: a development sign-in that believes whatever name is typed. Only where PUBLIC_URL is on this machine (localhost); elsewhere the service does not start with it.', default: false }),
@@ -109,7 +107,7 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadOauthConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, checkSecret, checkState, ...upstreamChecks, checkLocal, checkSomeUpstream, checkMembers, checkScopes, checkTrustedHosts, checkRanges])
+  const config = loadConfig(settings, env, [checkCommon, checkSecret, checkState, ...upstreamChecks, checkLocal, checkSomeUpstream, checkMembers, checkScopes, checkTrustedHosts, checkAddresses])
   const lower = (value: string) => list(value).map(part => part.toLowerCase())
   return {
     ...config,
@@ -117,7 +115,7 @@ export function loadOauthConfig (env: NodeJS.ProcessEnv): Config {
     secrets: secretsOf(config),
     upstreams: readUpstreams(config).upstreams,
     allowed: { users: lower(config.ALLOWED_USERS), organisations: lower(config.ALLOWED_ORGANISATIONS), domains: lower(config.ALLOWED_DOMAINS) },
-    memberScopes: scopesOf(config.TENANT_SCOPES) as Scope[],
+    memberScopes: scopeNames(config.TENANT_SCOPES) as Scope[],
     localTenants: list(config.LOCAL_SIGN_IN_TENANTS),
     cimdTrustedHosts: lower(config.CIMD_TRUSTED_HOSTS),
     warnings: [
@@ -129,8 +127,6 @@ export function loadOauthConfig (env: NodeJS.ProcessEnv): Config {
 }
 
 export { isLocal }
-
-const scopesOf = (value: string) => value.split(/[\s,]+/).filter(scope => scope !== '')
 
 /** The secrets of this service, newest first. */
 export function secretsOf ({ OAUTH_SECRET: own, GATEWAY_SECRET: shared }: Pick<Settings, 'OAUTH_SECRET' | 'GATEWAY_SECRET'>): string[] {
@@ -173,8 +169,7 @@ function checkMembers (config: Settings): string[] {
 }
 
 function checkScopes ({ TENANT_SCOPES: granted }: Settings): string[] {
-  if (scopesOf(granted).length === 0) return ['TENANT_SCOPES holds no scope']
-  return scopesOf(granted).filter(scope => !isScope(scope)).map(scope => `TENANT_SCOPES holds ${JSON.stringify(scope)}; there are ${scopes.join(', ')}`)
+  return scopeFaults('TENANT_SCOPES', granted)
 }
 
 function checkTrustedHosts ({ CIMD_TRUSTED_HOSTS: hosts, CIMD_CA_FILE: ca, PUBLIC_URL: url }: Settings): string[] {
@@ -188,9 +183,4 @@ function checkTrustedHosts ({ CIMD_TRUSTED_HOSTS: hosts, CIMD_CA_FILE: ca, PUBLI
 function isPublic (url: string): boolean {
   const { hostname } = new URL(url)
   return !isLocal(url) && hostname.includes('.') && !/\.(?:internal|local|lan|home\.arpa|svc|test)$/.test(hostname) && !/^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.)/.test(hostname)
-}
-
-function checkRanges ({ SHARED_EGRESS_RANGES: shared, TRUSTED_PROXIES: proxies }: Settings): string[] {
-  const faults = (name: string, ranges: string) => addressRanges(ranges).faulty.map(range => `${name} has ${JSON.stringify(range)}, which is no address or CIDR range`)
-  return [...faults('SHARED_EGRESS_RANGES', shared), ...faults('TRUSTED_PROXIES', proxies)]
 }

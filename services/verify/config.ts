@@ -1,12 +1,11 @@
 /** Settings of the verify service. Each is an environment variable; .env.example is made from them. */
 import { Type, type Static } from 'typebox'
-import { addressRanges } from '@gateway/common/address-ranges.ts'
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import { ConfigurationError, list, loadConfig } from '@gateway/common/config.ts'
-import { isScope, scopes, type Scope } from '@gateway/common/scopes.ts'
+import { scopeFaults, scopeNames, type Scope } from '@gateway/common/scopes.ts'
 import { parseSecrets } from '@gateway/common/secrets.ts'
 import type { ServerTls } from '@gateway/common/service.ts'
-import { checkCommon, commonSettings } from '@gateway/common/settings.ts'
+import { addressSettings, checkAddresses, checkCommon, commonSettings } from '@gateway/common/settings.ts'
 import { isTenantId, soleTenant } from '@gateway/common/tenants.ts'
 import { readTextFile } from '@gateway/common/watched-file.ts'
 import { parseApiKeys } from './credentials/api-key-file.ts'
@@ -78,8 +77,7 @@ export const settings = Type.Object({
   TENANT_REQUESTS_PER_SECOND: Type.Integer({ group: limits, description: 'Calls of one tenant, averaged over 10 s, on all replicas together; 0: no limit.', default: 200, minimum: 0, maximum: 1_000_000 }),
   SUBJECT_REQUESTS_PER_SECOND: Type.Integer({ group: limits, description: 'Calls of one person or program, likewise.', default: 100, minimum: 0, maximum: 1_000_000 }),
   ADDRESS_FAILURES_PER_SECOND: Type.Integer({ group: limits, description: 'Refused credentials from one address, averaged over 10 s; beyond it only known credentials are looked at. 0: no limit.', default: 10, minimum: 0, maximum: 1_000_000 }),
-  SHARED_EGRESS_RANGES: optional(limits, 'Addresses or CIDR ranges of cloud clients that share addresses, comma separated: no limit per address for them.'),
-  TRUSTED_PROXIES: optional(limits, 'Addresses or CIDR ranges of proxies before Traefik, comma separated, as Traefik has them.'),
+  ...addressSettings,
 
   REVOCATION_OUTAGE: Type.Union([Type.Literal('continue'), Type.Literal('refuse')], { group: state, description: 'While Valkey cannot be asked: continue with the revocations that are known, or refuse every call.', default: 'continue' }),
 
@@ -102,14 +100,14 @@ export interface Config extends Settings {
  * @throws ConfigurationError with every fault
  */
 export function loadVerifyConfig (env: NodeJS.ProcessEnv): Config {
-  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkRanges, checkFiles, checkState, checkOauthUrl, checkSomeCredential])
+  const config = loadConfig(settings, env, [checkCommon, config => issuersOf(config, '').faults, checkApiKey, checkOrigins, checkTls, checkAddresses, checkFiles, checkState, checkOauthUrl, checkSomeCredential])
   const { issuers, warnings } = issuersOf(config, resourceUrl(config.PUBLIC_URL))
   return {
     ...config,
     issuers,
     apiKey: config.MCP_API_KEY === ''
       ? undefined
-      : { key: config.MCP_API_KEY, tenant: config.MCP_API_KEY_TENANT || soleTenant, scopes: scopesOf(config.MCP_API_KEY_SCOPES) as Scope[] },
+      : { key: config.MCP_API_KEY, tenant: config.MCP_API_KEY_TENANT || soleTenant, scopes: scopeNames(config.MCP_API_KEY_SCOPES) as Scope[] },
     secrets: parseSecrets(config.GATEWAY_SECRET).secrets,
     tls: config.VERIFY_TLS_CERT === '' ? undefined : readTls(config),
     warnings: [
@@ -190,11 +188,8 @@ function parseList (json: string): unknown[] | undefined {
   }
 }
 
-const scopesOf = (value: string) => value.split(/[\s,]+/).filter(scope => scope !== '')
-
 function checkApiKey ({ MCP_API_KEY: key, MCP_API_KEY_TENANT: tenant, MCP_API_KEY_SCOPES: granted, ENABLE_MULTI_TENANCY: multiTenancy }: Settings): string[] {
-  const faults = scopesOf(granted).filter(scope => !isScope(scope)).map(scope => `MCP_API_KEY_SCOPES holds ${JSON.stringify(scope)}; there are ${scopes.join(', ')}`)
-  if (scopesOf(granted).length === 0) faults.push('MCP_API_KEY_SCOPES holds no scope')
+  const faults = scopeFaults('MCP_API_KEY_SCOPES', granted)
   if (key === '') return faults
   // The same bar as for GATEWAY_SECRET, whose words name another variable.
   faults.push(...parseSecrets(key, 'MCP_API_KEY').faults)
@@ -208,11 +203,6 @@ function checkApiKey ({ MCP_API_KEY: key, MCP_API_KEY_TENANT: tenant, MCP_API_KE
 // A browser sends scheme, host and port and nothing else; another text would never match, silently.
 function checkOrigins ({ ALLOWED_ORIGINS: origins }: Settings): string[] {
   return list(origins).filter(origin => !/^[a-z][a-z0-9+.-]*:\/\/[^/?#*\s]+$/.test(origin)).map(origin => `ALLOWED_ORIGINS holds ${JSON.stringify(origin)}; an origin is like https://app.example.com, lower-case and without a path`)
-}
-
-function checkRanges ({ SHARED_EGRESS_RANGES: shared, TRUSTED_PROXIES: proxies }: Settings): string[] {
-  const faults = (name: string, ranges: string) => addressRanges(ranges).faulty.map(range => `${name} has ${JSON.stringify(range)}, which is no address or CIDR range`)
-  return [...faults('SHARED_EGRESS_RANGES', shared), ...faults('TRUSTED_PROXIES', proxies)]
 }
 
 function checkTls (settings: Settings): string[] {

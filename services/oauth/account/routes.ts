@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
 import { NotFoundError } from '@gateway/common/errors.ts'
+import { nowSeconds } from '@gateway/common/revocations.ts'
 import type { Config } from '../config.ts'
 import { field, type Forms } from '../forms.ts'
 import type { Limits } from '../limits/limits.ts'
@@ -37,7 +38,7 @@ export async function accountRoutes (app: FastifyInstance, { config, current, st
       person: person.name,
       connections: await store.grants.ofAccount(person.id),
       csrf: forms.token(session.uid),
-      now: Math.floor(Date.now() / 1000),
+      now: nowSeconds(),
       notice
     }))
   })

@@ -5,7 +5,6 @@
 import { stringify } from 'node:querystring'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, type Provider } from 'oidc-provider'
-import type { Logger } from 'pino'
 import type { Counter } from 'prom-client'
 import { resourceUrl } from '@gateway/common/challenge.ts'
 import { clientAddress } from '@gateway/common/client-address.ts'
@@ -35,7 +34,6 @@ export interface InteractionOptions {
   limits: Limits
   forms: Forms
   signIns: Counter<'upstream' | 'outcome'>
-  logger: Logger
 }
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -94,16 +92,22 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
     }), fault === undefined ? 200 : 403)
   }
 
-  async function showConsent (interaction: Interaction, reply: FastifyReply, fault?: string): Promise<FastifyReply> {
-    const client = await consentingClientOf(interaction)
-    const { uid, params, session } = interaction
+  /** Who is signed in, and the tenants that they belong to, one at least. */
+  async function memberOf ({ session }: Interaction) {
     const known = await store.accounts.find(String(session?.accountId))
     if (known === undefined || !memberships.allowed(known.person)) throw new ForbiddenError('not_allowed', 'You may not sign in here any more.')
     const own = memberships.of(known.person)
-    if (own.length === 0) throw noTenant()
+    if (own.length === 0) throw new ForbiddenError('no_tenant', 'You belong to no tenant here. Ask whoever runs this gateway to let you in.')
+    return { person: known.person, own }
+  }
+
+  async function showConsent (interaction: Interaction, reply: FastifyReply, fault?: string): Promise<FastifyReply> {
+    const client = await consentingClientOf(interaction)
+    const { uid, params } = interaction
+    const { person, own } = await memberOf(interaction)
     return sendPage(reply, consentPage({
       client: clientViewOf(client, String(params.redirect_uri)),
-      person: known.person.name,
+      person: person.name,
       memberships: own.map(({ tenant, scopes }) => ({ tenant: config.ENABLE_MULTI_TENANCY ? tenant : '', scopes })),
       scopes: scopeViews(askedFor(params)),
       action: `${pathOf(uid)}/consent`,
@@ -231,13 +235,10 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
 
   async function allow (interaction: Interaction, chosen: string | undefined, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const client = await consentingClientOf(interaction)
-    const { params, session, grantId } = interaction
-    const accountId = String(session?.accountId)
-    const known = await store.accounts.find(accountId)
-    if (known === undefined || !memberships.allowed(known.person)) throw new ForbiddenError('not_allowed', 'You may not sign in here any more.')
-    const own = memberships.of(known.person)
+    const { params, grantId } = interaction
+    const { person: { id: accountId }, own } = await memberOf(interaction)
     const membership = config.ENABLE_MULTI_TENANCY ? own.find(({ tenant }) => tenant === chosen) : own[0]
-    if (membership === undefined) return own.length === 0 ? await Promise.reject(noTenant()) : await showConsent(interaction, reply, 'Choose for which tenant this is.')
+    if (membership === undefined) return await showConsent(interaction, reply, 'Choose for which tenant this is.')
     const { tenant } = membership
     const asked = askedFor(params)
     const given = asked.filter(scope => !isScope(scope) || membership.scopes.includes(scope))
@@ -278,8 +279,6 @@ export async function interactionRoutes (app: FastifyInstance, options: Interact
 
   app.all('/interaction/*', { config: { public: true } }, async () => { throw new NotFoundError('route_not_found', 'There is nothing at this path.') })
 }
-
-const noTenant = () => new ForbiddenError('no_tenant', 'You belong to no tenant here. Ask whoever runs this gateway to let you in.')
 
 /** Scopes that are asked for, known ones only, each once; those of graphs first. */
 function askedFor ({ scope }: Record<string, unknown>): string[] {

@@ -1,44 +1,26 @@
 /** The ring in a file that only the service may read. A folder that the replicas share holds it for all of them. */
-import { chownSync, closeSync, existsSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { ConfigurationError } from '@gateway/common/config.ts'
+import { replaceFile, type ReplaceFileOptions } from '@gateway/common/replace-file.ts'
 import { readTextFile } from '@gateway/common/watched-file.ts'
 import type { RingStorage } from './ring-storage.ts'
 import { formatRing, parseRing } from './stored-ring.ts'
 
-/** For how long a second writer waits for the first, in milliseconds. */
-const patienceMs = 5_000
-
 /** @param waitMs for how long a second writer waits for the first */
-export function ringInFile (path: string, waitMs = patienceMs): RingStorage {
+export function ringInFile (path: string, waitMs?: number): RingStorage {
   const read = async () => existsSync(path) ? parseRingFile(path, readTextFile(path)) : undefined
   return {
     where: path,
     read,
     change: async change => {
-      // Only one can make this file: it is the lock, and what is renamed into place.
-      const next = `${resolve(path)}.new`
-      const file = await openExclusively(next, waitMs)
-      try {
+      let ring: ReturnType<typeof change>
+      await replaceFile(path, { waitMs, modes: 0o770, faults }, async () => {
         const former = await read()
-        const ring = change(former)
-        if (ring === undefined || ring === former) {
-          rmSync(next)
-          return ring
-        }
-        writeFileSync(file, formatRing(ring))
-        if (former !== undefined) keepOwner(file, next, statSync(path))
-        fsyncSync(file)
-        renameSync(next, path)
-        syncFolder(dirname(next))
-        return ring
-      } catch (error) {
-        rmSync(next, { force: true })
-        throw error
-      } finally {
-        closeSync(file)
-      }
+        ring = change(former)
+        return ring === undefined || ring === former ? undefined : formatRing(ring)
+      })
+      return ring
     }
   }
 }
@@ -52,36 +34,10 @@ export function parseRingFile (path: string, text: string) {
   return parseRing(text)
 }
 
-async function openExclusively (path: string, waitMs: number): Promise<number> {
-  for (const end = Date.now() + waitMs; ; await delay(50)) {
-    try {
-      return openSync(path, 'wx', 0o600)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') throw new ConfigurationError([`${dirname(path)}, the folder of SIGNING_KEYS_FILE, is not there; make it, for the user of the service alone`])
-      if (code !== 'EEXIST') throw new ConfigurationError([`${path} cannot be written (${code}); the service runs as user ${process.getuid?.()}, let that user write to the folder`])
-      if (Date.now() > end) throw new ConfigurationError([`another process is writing the keys, or was killed while it did. If none does, remove ${path} and try again`])
-    }
-  }
-}
-
-// Else the service could no longer read its own file after a command of root.
-function keepOwner (file: number, path: string, { uid, gid, mode }: Stats): void {
-  const made = statSync(path)
-  try {
-    if (made.uid !== uid || made.gid !== gid) chownSync(path, uid, gid)
-    fchmodSync(file, mode & 0o770)
-  } catch (cause) {
-    throw new ConfigurationError([`the file of the keys belongs to user ${uid} and group ${gid}, which this user cannot give a new one to (${(cause as NodeJS.ErrnoException).code}); run the command as that user or as root`])
-  }
-}
-
-// A rename is on disk when its folder is.
-function syncFolder (folder: string): void {
-  const file = openSync(folder, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+const faults: ReplaceFileOptions['faults'] = {
+  busy: lock => new ConfigurationError([`another process is writing the keys, or was killed while it did. If none does, remove ${lock} and try again`]),
+  refused: (lock, code) => new ConfigurationError([code === 'ENOENT'
+    ? `${dirname(lock)}, the folder of SIGNING_KEYS_FILE, is not there; make it, for the user of the service alone`
+    : `${lock} cannot be written (${code}); the service runs as user ${process.getuid?.()}, let that user write to the folder`]),
+  foreign: ({ uid, gid }, code) => new ConfigurationError([`the file of the keys belongs to user ${uid} and group ${gid}, which this user cannot give a new one to (${code}); run the command as that user or as root`])
 }

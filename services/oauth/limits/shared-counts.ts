@@ -1,8 +1,8 @@
 /** Counts that all replicas share through Valkey; while it is away, each replica counts alone. */
-import { hash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import type { StateClient } from '@gateway/common/state.ts'
+import { digestOf } from '../state/names.ts'
 import { WindowCounts, type WindowCountsOptions } from './window-counts.ts'
 
 export interface SharedCountsOptions extends WindowCountsOptions {
@@ -30,7 +30,7 @@ export class SharedCounts {
   /** Counts a request. @returns the time to wait in milliseconds where it is one too many */
   async count (caller: string): Promise<number | undefined> {
     // Whoever may look into Valkey learns no names there, and a long name makes no long key.
-    const key = hash('sha256', caller, 'base64url')
+    const key = digestOf(caller)
     try {
       await this.#shared.consume(key)
       this.#note(true)

@@ -2,6 +2,7 @@
 import { errors, type Account as ProviderAccount, type KoaContextWithOIDC, type RefreshToken } from 'oidc-provider'
 import type { Logger } from 'pino'
 import type { Revocations } from '@gateway/common/known-revocations.ts'
+import { nowSeconds } from '@gateway/common/revocations.ts'
 import { createSeal } from '@gateway/common/seal.ts'
 import { deriveKeys } from '@gateway/common/secrets.ts'
 import type { Config } from '../config.ts'
@@ -50,7 +51,7 @@ const noTenant = ''
 /** A grant of a person who has no such tenant, or may not sign in, any more. */
 const gone = () => new errors.InvalidGrant('the person of this grant may not use it any more')
 
-export function openAccounts ({ config, store, memberships, upstreams, revocations, limits, logger, now = () => Math.floor(Date.now() / 1000) }: AccountOptions): Accounts {
+export function openAccounts ({ config, store, memberships, upstreams, revocations, limits, logger, now = nowSeconds }: AccountOptions): Accounts {
   const keys = deriveKeys(config.secrets, 'oauth-memory')
   const sealFor = (accountId: string) => createSeal(keys, ['memory', accountId])
   // As long as a grant can live, so that none outlives what is known of its person.

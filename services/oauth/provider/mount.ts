@@ -3,15 +3,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Provider } from 'oidc-provider'
 import { clientAddress } from '@gateway/common/client-address.ts'
 import { toGatewayError, ValidationError } from '@gateway/common/errors.ts'
-import type { Limits } from '../limits/limits.ts'
+import type { AddressKind, Limits } from '../limits/limits.ts'
 import { sendFault } from '../pages-plugin.ts'
 import { routes } from './provider.ts'
 import { rewriteScope } from './scopes.ts'
 
-type Kind = Parameters<Limits['ofAddress']>[0]
-
 /** Each endpoint with its methods, and how its requests are counted; undefined: they cost nothing worth counting. */
-const endpoints: ReadonlyArray<readonly [path: string, methods: string[], kind: Kind | undefined]> = [
+const endpoints: ReadonlyArray<readonly [path: string, methods: string[], kind: AddressKind | undefined]> = [
   ['/.well-known/oauth-authorization-server', ['GET', 'OPTIONS'], undefined],
   ['/.well-known/openid-configuration', ['GET', 'OPTIONS'], undefined],
   [routes.jwks, ['GET', 'OPTIONS'], undefined],

@@ -1,7 +1,8 @@
 /** Who has signed in, as their upstream has vouched for them. */
+import { nowSeconds } from '@gateway/common/revocations.ts'
 import type { StateClient } from '@gateway/common/state.ts'
 import type { Person } from '../people/person.ts'
-import { asked, nowSeconds } from './asking.ts'
+import { asked } from './asking.ts'
 import { names } from './names.ts'
 
 export interface Account {

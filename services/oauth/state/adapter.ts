@@ -3,8 +3,9 @@
  * (seconds since 1970) once it is used up, and where it is indexed. Of a used refresh token single fields stay in place of the payload.
  */
 import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { nowSeconds } from '@gateway/common/revocations.ts'
 import type { StateClient } from '@gateway/common/state.ts'
-import { asked, nowSeconds, run } from './asking.ts'
+import { asked, run } from './asking.ts'
 import type { Grants } from './grants.ts'
 import { gidOf, names, type Model } from './names.ts'
 import type { Room } from './room.ts'

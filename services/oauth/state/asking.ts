@@ -3,9 +3,6 @@ import { hash } from 'node:crypto'
 import { UnavailableError } from '@gateway/common/errors.ts'
 import type { StateClient } from '@gateway/common/state.ts'
 
-/** Seconds since 1970, as oidc-provider and every key of ours count. */
-export const nowSeconds = () => Math.floor(Date.now() / 1000)
-
 /**
  * Lua for all scripts: a key lives at least so long from now, and an index forgets what has expired.
  * Keys of one script need not share a slot: the state is in one Valkey, never in a cluster.

@@ -1,10 +1,10 @@
 /** Valkey evicts nothing: what one person or a stranger makes there must not take the room of all others. */
 import t from 'tap'
+import { nowSeconds } from '@gateway/common/revocations.ts'
 import { authorizePath, Browser, exchange, pkce, refresh, signIn, tokensOf } from '../../../tests/support/sign-in.ts'
 import { until } from '../../../tests/support/until.ts'
 import { openOauth } from '../test-support.ts'
 import { tokensOfGrant } from './adapter.ts'
-import { nowSeconds } from './asking.ts'
 import { connectionsOfAccount } from './grants.ts'
 import { names } from './names.ts'
 import { gidOf } from './store.ts'

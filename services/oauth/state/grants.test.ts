@@ -1,7 +1,6 @@
 import t from 'tap'
-import { revocationsKey } from '@gateway/common/revocations.ts'
+import { nowSeconds, revocationsKey } from '@gateway/common/revocations.ts'
 import { connectOnce } from '@gateway/common/state.ts'
-import { nowSeconds } from './asking.ts'
 import { names } from './names.ts'
 import { gidOf, openStore, type Connection } from './store.ts'
 import { connection, issuer, openThere } from './test-support.ts'

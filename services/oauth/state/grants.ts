@@ -1,8 +1,8 @@
 /** Grants as people see them: what each connected client may do, when it was last used, and its end. */
 import { errors } from 'oidc-provider'
-import { revoke } from '@gateway/common/revocations.ts'
+import { nowSeconds, revoke } from '@gateway/common/revocations.ts'
 import type { StateClient } from '@gateway/common/state.ts'
-import { asked, nowSeconds, run } from './asking.ts'
+import { asked, run } from './asking.ts'
 import { names, gidOf } from './names.ts'
 
 /** One connection of one client. */
