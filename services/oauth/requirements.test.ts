@@ -9,6 +9,7 @@ import { startGithub } from '../../tests/support/upstreams/github.ts'
 import { ada, startOpenid } from '../../tests/support/upstreams/openid.ts'
 import { forwarded, makeKey, mint, now, openService, startIssuer } from '../verify/test-support.ts'
 import { gatewaySecret, openOauth } from './test-support.ts'
+import { visit } from './upstreams/test-support.ts'
 
 const { send, origin, stateUrl } = await openOauth(t)
 const native = { redirect_uris: ['http://127.0.0.1/callback'] }
@@ -176,8 +177,7 @@ t.test('oauth 6: what an upstream sends back counts once, in the browser, the si
   const away = async (browser: Browser) => {
     const page = await browser.open(path())
     const { left } = await browser.press(page, 'upstream', 'github')
-    const response = await fetch(left!, { redirect: 'manual' })
-    return { page, callback: new URL(response.headers.get('location')!) }
+    return { page, callback: await visit(left!) }
   }
   const [one, other] = [await away(browser), await away(browser)]
   const { search } = one.callback

@@ -10,6 +10,7 @@ import { replaceAll, rotate } from './keys/rotating.ts'
 import { testClock } from './keys/test-support.ts'
 import { openReplicas, type Replica } from './test-replicas.ts'
 import { gatewaySecret } from './test-support.ts'
+import { visit } from './upstreams/test-support.ts'
 
 t.setTimeout(120_000)
 
@@ -146,8 +147,7 @@ t.test('GATEWAY_SECRET is changed to new,old and then to new, one replica after 
   const { verifier, challenge } = pkce()
   const redirectUri = client.redirect_uris[0]!
   const away = await browser.press(await browser.open(authorizePath({ clientId: client.client_id, redirectUri, challenge })), 'upstream', 'oidc')
-  const back = await fetch(away.left!, { redirect: 'manual' })
-  const consent = await browser.open(String(back.headers.get('location')))
+  const consent = await browser.open((await visit(away.left!)).href)
   t.match(consent.text, 'value="allow"')
 
   const asOf = async (secret: string) => { for (const index of [0, 1]) await replace(index, { env: { GATEWAY_SECRET: secret } }) }

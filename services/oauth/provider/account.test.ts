@@ -4,6 +4,7 @@ import { Browser, authorizePath, claimsOf, exchange, pkce, refresh, register, si
 import { until } from '../../../tests/support/until.ts'
 import { ada, startOpenid } from '../../../tests/support/upstreams/openid.ts'
 import { openOauth } from '../test-support.ts'
+import { visit } from '../upstreams/test-support.ts'
 
 /** Signs Ada in through her company and returns her client's first tokens. */
 async function connected (t: Test, env: Record<string, string> = {}) {
@@ -30,8 +31,7 @@ async function connected (t: Test, env: Record<string, string> = {}) {
     const { verifier, challenge } = pkce()
     const redirectUri = client.redirect_uris[0]!
     const away = await browser.press(await browser.open(authorizePath({ clientId: client.client_id, redirectUri, challenge })), 'upstream', 'oidc')
-    const back = await fetch(away.left!, { redirect: 'manual' })
-    const page = await browser.open(String(back.headers.get('location')))
+    const page = await browser.open((await visit(away.left!)).href)
     const done = await browser.press(page, 'decision', 'allow')
     const code = String(done.left?.searchParams.get('code'))
     return { client, tokens: await exchange(send, { client, redirectUri, code, verifier }) }
